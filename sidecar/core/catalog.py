@@ -1,0 +1,143 @@
+"""What is configured: accounts at providers, and aliases over them. Frozen; a reload swaps the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sidecar.core.call import Capability, Operation, Preference, Strategy, StreamRecovery, Target, Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A provider key. `secret` never leaves the transport."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    owner: str = "platform"
+
+    @property
+    def masked(self) -> str:
+        """First and last characters only: "sk-...abcd"; short keys show nothing."""
+        return f"{self.secret[:3]}...{self.secret[-4:]}" if len(self.secret) >= 12 else "..." if self.secret else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account at one provider: where it is, how it is spoken to, which keys open it."""
+
+    name: str
+    type: str
+    """Row of providers.toml: "openai", "groq", "openai-compatible", "local" ..."""
+    wire: str
+    """Which codec family it speaks: "openai"."""
+    base_url: str
+    keys: tuple[Key, ...] = ()
+    needs_key: bool = True
+    enabled: bool = True
+    weight: int = 1
+    aggregator: bool = False
+    capabilities: frozenset[Capability] = frozenset()
+    operations: frozenset[Operation] = frozenset()
+    default_models: Mapping[str, str] = field(default_factory=dict)
+    """Slot -> model: smart, fast, image, embedding, moderation, completion."""
+    timeouts: Timeouts = Timeouts()
+    otel_name: str = ""
+    """gen_ai.provider.name; the type if empty."""
+    price_provider: str = ""
+    """Under which name the price table knows it; empty = the type."""
+    declared_price_zero: bool = False
+    """Self-hosted: costs 0 by declaration."""
+    unusable: str = ""
+    """Why it cannot be used ("OPENAI_API_KEY is not set"); empty if it can."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """What its wire needs besides (api_version, ...)."""
+
+    @property
+    def usable(self) -> bool:
+        return self.enabled and not self.unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A place in an alias's chain. Higher weight or lower `priority` goes first under failover."""
+
+    target: Target
+    weight: int = 1
+    """0 = only as fallback."""
+    priority: int | None = None
+    """Overrides weight under failover: ascending."""
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a chain of targets. A task is an alias."""
+
+    name: str
+    routes: tuple[Route, ...]
+    strategy: Strategy = Strategy.FAILOVER
+    preference: Preference | None = None
+    stream_recovery: StreamRecovery = StreamRecovery.ERROR
+    allow_aggregators: bool = True
+    version: int = 1
+    timeouts: Timeouts = Timeouts()
+    operation: Operation | None = None
+    """The operation its default models serve; None = any."""
+    unusable: str = ""
+    """Why no call to it can work ("AI_IMAGE_PROVIDER=ollama: Ollama does not offer image generation")."""
+    key_hints: tuple[str, ...] = ()
+    """Provider names of which one would make it work."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """contracts: at most 1 + max_retries attempts a call."""
+
+    max_retries: int = 3
+    retry_failed: bool = True
+    """False = never the next target."""
+    backoff_min_s: float = 0.2
+    backoff_max_s: float = 2.0
+    retry_after_max_s: float = 5.0
+    """The longest Retry-After that is waited for on the same target."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    consecutive_failures: int = 5
+    failure_ratio: float = 0.5
+    min_calls: int = 10
+    window_s: float = 30.0
+    first_probe_s: float = 10.0
+    max_probe_s: float = 25.0
+
+
+SYSTEM_TIMEOUTS = Timeouts(connect_s=5.0, ttft_s=10.0, response_s=60.0, stall_s=20.0)
+REASONING_TIMEOUTS = Timeouts(connect_s=5.0, ttft_s=60.0, response_s=170.0, stall_s=20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the catalogue knows of a model."""
+
+    context_tokens: int = 0
+    """0 = not known."""
+    reasoning: bool = False
+    max_output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that routing needs to know of the configuration."""
+
+    accounts: Mapping[str, Account]
+    aliases: Mapping[str, Alias]
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    time_scale: float = 1.0
+    """Multiplies every time-out, back-off and breaker time; 1 outside tests."""
+    default_deadline_s: float = 180.0
+    tag_keys: frozenset[str] = frozenset()
+    """Tags that are kept; others are refused."""
+    max_answer_bytes: int = 32 * 1024 * 1024

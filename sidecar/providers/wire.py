@@ -1,0 +1,111 @@
+"""The codec interface: what a wire is made of. A codec is pure; the transport does the I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sidecar.core.call import Operation, Usage
+from sidecar.core.catalog import Account
+from sidecar.core.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """`url` absolute; header names in lower case. Authorization is among the headers: never log one."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """Header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. For a stream `payload` is None unless the operation does not come in parts."""
+
+    payload: Any
+    usage: Usage | None
+    """None: the provider reported none."""
+    model: str = ""
+    """As the provider reports it."""
+    finish_reasons: tuple[str, ...] = ()
+    response_id: str = ""
+    provider_cost_picodollars: int | None = None
+    """What the provider itself says it billed (OpenRouter)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A job still running: ask again with `request` after `after_s`."""
+
+    request: HttpRequest
+    after_s: float
+
+
+class Reader(Protocol):
+    """Reads one stream. Chunks are `taximeter.v1` Delta and ToolCallDelta messages, in order."""
+
+    def feed(self, data: bytes) -> Iterable[Any]:
+        """Chunks that became whole with `data` (any cut of bytes). Raises a Fault for an error event or garbage."""
+        ...
+
+    def finish(self) -> Reply:
+        """After the last byte. Raises StreamCut if the terminal event is missing."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """The terminal event was seen: no need to wait for the connection to end."""
+        ...
+
+    @property
+    def events(self) -> int:
+        """Well-formed events so far."""
+        ...
+
+    @property
+    def malformed(self) -> int:
+        """Events skipped as malformed."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """As reported so far."""
+        ...
+
+    @property
+    def response_id(self) -> str: ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """As reported so far: what a cut stream is billed by, if it says."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One operation of one wire."""
+
+    encode: Callable[[Any, str, bool, Account, str], HttpRequest]
+    """(payload, model, stream, account, secret). Raises Unsupported for what the wire cannot express."""
+    decode: Callable[[HttpResponse], Reply | Pending]
+    """A 2xx answer. Raises Garbled, ContentFiltered ..."""
+    fault: Callable[[HttpResponse], Fault]
+    """What a non-2xx answer means, Retry-After included."""
+    reader: Callable[[], Reader] | None = None
+    """None: the operation does not stream."""
+
+
+Wire = Mapping[Operation, Codec]
+"""What a wire supports is its keys."""
