@@ -223,7 +223,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request to one provider. Times are UTC ns; durations are differences of the monotonic clock added to the start."""
+    """One request to one provider. Times are UTC ns: the start by the wall clock, the rest by adding monotonic time."""
 
     number: int
     target: Target
