@@ -23,6 +23,8 @@ class Operation(StrEnum):
     VIDEO_GENERATE = "video.generate"
     VIDEO_EDIT = "video.edit"
     VIDEO_CAPTION = "video.caption"
+    UNKNOWN = ""
+    """Of a call without a payload, which is refused."""
 
 
 class Capability(StrEnum):
