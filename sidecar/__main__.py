@@ -1,0 +1,5 @@
+"""`python -m sidecar` is `taximeter`."""
+
+from sidecar.cli import main
+
+main()

@@ -1,0 +1,278 @@
+"""The command line. Commands are imported when they run, so that `taximeter --help` answers at once.
+
+Exit codes: 0 done · 1 it was tried and failed · 2 held wrong (arguments, configuration, refused to start)
+· 3 nothing answers at the other end · 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="taximeter",
+    help="Routes AI calls, fails over, and meters every one to the last token.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="What is configured, and where each value came from.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+
+class Exit(IntEnum):
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    INTERRUPTED = 130
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON document, or one a line.")]
+Since = Annotated[str, typer.Option(help="Period: 24h, 7d, today, 2026-11, or a date to count from.")]
+Address = Annotated[
+    str, typer.Option(help="The sidecar's address; else TAXIMETER_ADDRESS, else the socket of this home.")
+]
+
+RUN, CALL, READ, KEEP = "Run", "Call", "Read the books", "Keep the books"
+
+
+@app.command(rich_help_panel=RUN)
+def up(
+    *,
+    embedded_model: Annotated[
+        bool,
+        typer.Option("--embedded-model/--no-embedded-model", help="Where no provider is usable: a small real model."),
+    ] = True,
+) -> None:
+    """Start sidecar, bookkeeper and dashboard, and keep them running until Ctrl-C."""
+    from sidecar.commands import up as command
+
+    leave(command.up(embedded_model=embedded_model))
+
+
+@app.command(rich_help_panel=RUN)
+def demo() -> None:
+    """The same in a throw-away home: a dozen real calls, what they came to, and out."""
+    from sidecar.commands import demo as command
+
+    leave(command.demo())
+
+
+@app.command(rich_help_panel=RUN)
+def sidecar(*, local_model: Annotated[str, typer.Option(hidden=True)] = "") -> None:
+    """Serve calls: gRPC on TCP and a unix socket."""
+    from sidecar.commands import serve
+
+    leave(serve.sidecar(local_model))
+
+
+@app.command(rich_help_panel=RUN)
+def bookkeeper() -> None:
+    """Keep the ledger: journal to DuckDB, spans and metrics."""
+    from sidecar.commands import serve
+
+    leave(serve.bookkeeper())
+
+
+@app.command(rich_help_panel=RUN)
+def dashboard() -> None:
+    """Show the ledger in a browser."""
+    from sidecar.commands import serve
+
+    leave(serve.dashboard())
+
+
+@app.command(rich_help_panel=CALL)
+def invoke(
+    prompt: Annotated[str, typer.Argument(help="What to ask; - reads standard input.")],
+    *,
+    alias: Annotated[str, typer.Option(help="Where the call goes; nothing = text.")] = "",
+    task: Annotated[str, typer.Option(help="smart, fast, text, agent, ...")] = "",
+    model: Annotated[str, typer.Option(help="PROVIDER/MODEL or PROVIDER: exactly this one, no fallback.")] = "",
+    operation: Annotated[str, typer.Option(help="chat, completion, embedding or moderation.")] = "chat",
+    system: Annotated[str, typer.Option(help="System message.")] = "",
+    stream: Annotated[bool, typer.Option("--stream", "-s", help="Show the answer as it comes.")] = False,
+    max_tokens: Annotated[int | None, typer.Option()] = None,
+    temperature: Annotated[float | None, typer.Option()] = None,
+    recovery: Annotated[str, typer.Option(help="If a stream breaks: error, restart or buffer.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, for chargeback; can be repeated.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the whole answer.")] = 180.0,
+    address: Address = "",
+    json: Json = False,
+) -> None:
+    """Make one call and show what it cost."""
+    from sidecar.commands import invoke as command
+
+    question = command.Question(
+        prompt=sys.stdin.read() if prompt == "-" else prompt,
+        alias=alias,
+        task=task,
+        model=model,
+        operation=operation,
+        system=system,
+        stream=stream,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        recovery=recovery,
+        tags=tuple(tag or ()),
+        timeout_s=timeout,
+    )
+    leave(command.invoke(question, address=address, as_json=json))
+
+
+@app.command(rich_help_panel=READ)
+def calls(
+    call_id: Annotated[str, typer.Argument(help="One call, with its attempts and prices.")] = "",
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing calls as they end.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
+    since: Since = "7d",
+    provider: Annotated[str, typer.Option()] = "",
+    alias: Annotated[str, typer.Option()] = "",
+    status: Annotated[str, typer.Option(help="ok, error, cancelled, refused, abandoned.")] = "",
+    json: Json = False,
+) -> None:
+    """List the latest calls, or show one."""
+    from sidecar.commands import calls as command
+
+    filters = {"provider": provider, "alias": alias, "status": status}
+    chosen = {name: value for name, value in filters.items() if value}
+    if call_id:
+        leave(command.show(call_id, as_json=json))
+    leave(command.calls(since=since, filters=chosen, limit=limit, follow=follow, as_json=json))
+
+
+@app.command(rich_help_panel=READ)
+def usage(
+    *,
+    by: Annotated[
+        str, typer.Option(help="day, hour, provider, model, alias, caller, operation, status, key.")
+    ] = "provider,alias",
+    since: Since = "7d",
+    provider: Annotated[str, typer.Option()] = "",
+    alias: Annotated[str, typer.Option()] = "",
+    json: Json = False,
+) -> None:
+    """Calls, tokens and cost, summed."""
+    from sidecar.commands import usage as command
+
+    filters = {name: value for name, value in (("provider", provider), ("alias", alias)) if value}
+    leave(
+        command.usage(
+            by=tuple(part.strip() for part in by.split(",") if part.strip()), since=since, filters=filters, as_json=json
+        )
+    )
+
+
+@app.command(rich_help_panel=READ)
+def export(
+    *,
+    format: Annotated[Format, typer.Option(help="csv, parquet or jsonl.")] = Format.CSV,  # noqa: A002 - the option's name
+    since: Since = "30d",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; - writes to standard output.")] = None,
+    json: Json = False,
+) -> None:
+    """Write every call of a period to a file, with a manifest beside it."""
+    from sidecar.commands import export as command
+
+    leave(command.export(format.value, since=since, output=output, as_json=json))
+
+
+@app.command(rich_help_panel=READ)
+def providers(*, address: Address = "", json: Json = False) -> None:
+    """List the providers, what they can do, and how they fare."""
+    from sidecar.commands import providers as command
+
+    leave(command.providers(address=address, as_json=json))
+
+
+@config_app.command("show")
+def config_show(*, json: Json = False) -> None:
+    """Every setting, provider and alias, with where it came from; secrets masked."""
+    from sidecar.commands import config as command
+
+    leave(command.show(as_json=json))
+
+
+@app.command(rich_help_panel=RUN)
+def doctor(*, json: Json = False) -> None:
+    """Check configuration, processes, ledger and disk, and say what to do."""
+    from sidecar.commands import doctor as command
+
+    leave(command.doctor(as_json=json))
+
+
+@app.command(rich_help_panel=RUN)
+def health(part: Annotated[str, typer.Argument(help="sidecar, bookkeeper or dashboard.")] = "sidecar") -> None:
+    """Exit 0 if that part of this home answers, 3 if not (for containers)."""
+    from sidecar.commands import health as command
+
+    leave(command.health(part))
+
+
+@app.command(rich_help_panel=KEEP)
+def backup(to: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+    """Copy ledger and journal, while running or not."""
+    from sidecar.commands import books
+
+    leave(books.backup(to))
+
+
+@app.command(rich_help_panel=KEEP)
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="A folder that `backup` made.")],
+) -> None:
+    """Put a backup in the place of this home's books."""
+    from sidecar.commands import books
+
+    leave(books.restore(source))
+
+
+@app.command(rich_help_panel=KEEP)
+def rebuild() -> None:
+    """Make the ledger anew from the journal."""
+    from sidecar.commands import books
+
+    leave(books.rebuild())
+
+
+@app.command(rich_help_panel=KEEP)
+def compact() -> None:
+    """Give the ledger file's free space back to the disk."""
+    from sidecar.commands import books
+
+    leave(books.compact())
+
+
+@app.command(hidden=True)
+def version() -> None:
+    """The installed version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(installed("taximeter"))
+
+
+def leave(code: int) -> None:
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point: a Ctrl-C, a reader that went away and a wrong configuration end in one line, not a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(Exit.OK)

@@ -1,0 +1,71 @@
+"""What commands share: the configuration, two consoles, and how an error is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sidecar.cli import Exit
+
+if TYPE_CHECKING:
+    from sidecar.settings import Loaded
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def configuration() -> Loaded:
+    """The configuration of this process; all its errors told at once, exit 2."""
+    from sidecar import settings
+    from sidecar.providers import registry
+
+    try:
+        loaded = settings.load(os.environ, Path.cwd(), registry.built())
+    except settings.ConfigErrors as failed:
+        for error in failed.errors:
+            err.print("[red]configuration:[/] ", end="")
+            err.print(error, markup=False)
+        raise typer.Exit(Exit.USAGE) from None
+    return loaded
+
+
+def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
+    """Tells the message on standard error and ends."""
+    err.print("[red]error:[/] ", end="")
+    err.print(message, markup=False)
+    raise typer.Exit(code)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on one line: exact decimals as text, times in ISO 8601."""
+    sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[object]], right: frozenset[str] = frozenset()) -> Table:
+    """A table as everywhere in this command line: named columns, numbers to the right."""
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(str(cell) if cell is not None else "-" for cell in row))
+    return drawn
+
+
+def environment(**changes: str) -> Mapping[str, str]:
+    """This process's environment with changes, for a child."""
+    return {**os.environ, **changes}
+
+
+def rows_of(arrow_table: Any) -> list[dict[str, Any]]:
+    """Arrow -> list of dictionaries."""
+    rows: list[dict[str, Any]] = arrow_table.to_pylist()
+    return rows

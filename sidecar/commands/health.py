@@ -1,0 +1,29 @@
+"""`taximeter health`: what a container's health check runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sidecar.cli import Exit
+from sidecar.commands.context import configuration, fail, out
+from sidecar.commands.probes import answering, serving, shown
+
+
+def health(part: str) -> int:
+    """Asks one part of this home. Returns an exit code."""
+    settings = configuration().settings
+    probes: dict[str, Callable[[], Awaitable[bool]]] = {
+        "sidecar": lambda: serving(settings.socket),
+        "bookkeeper": lambda: answering(settings.home / "bookkeeper.sock"),
+        "dashboard": lambda: shown("127.0.0.1", settings.dashboard_port),
+    }
+    if part not in probes:
+        fail(f"there is no part {part!r}: sidecar, bookkeeper or dashboard", Exit.USAGE)
+
+    async def ask() -> bool:
+        return await probes[part]()
+
+    well = asyncio.run(ask())
+    out.print(f"{part}: {'ok' if well else 'no answer'}")
+    return Exit.OK if well else Exit.UNREACHABLE

@@ -1,0 +1,48 @@
+"""Is it there? Three questions that a supervisor or a health check asks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import grpc
+
+
+async def serving(socket: Path) -> bool:
+    """The sidecar's own health service says SERVING."""
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            said = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(said.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def answering(socket: Path) -> bool:
+    """The bookkeeper answers for its ledger."""
+    from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            await ledger_pb2_grpc.LedgerServiceStub(channel).GetStatus(ledger_pb2.GetStatusRequest(), timeout=1)
+        except grpc.aio.AioRpcError:
+            return False
+    return True
+
+
+async def shown(host: str, port: int) -> bool:
+    """The dashboard's web server says it is healthy."""
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    with contextlib.closing(writer):
+        try:
+            writer.write(f"GET /_stcore/health HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            async with asyncio.timeout(1):
+                return b" 200 " in await reader.readline()
+        except (OSError, TimeoutError):
+            return False
