@@ -1,0 +1,7 @@
+"""Usage -> cost: dated rates, exact money, provenance. Offline, always."""
+
+from sidecar.pricing.book import Pricing
+from sidecar.pricing.card import RateCard
+from sidecar.pricing.overrides import PriceFileError
+
+__all__ = ("PriceFileError", "Pricing", "RateCard")

@@ -1,0 +1,127 @@
+"""The price book: which card holds for an account's model, and what that makes of a usage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from sidecar.core.call import Cost, Usage
+from sidecar.core.catalog import Account, ModelFacts
+from sidecar.core.clock import Clock
+from sidecar.core.money import cost_picodollars
+from sidecar.pricing import card, facts, overrides, snapshot
+from sidecar.pricing.card import INPUT_METERS, OUTPUT_METERS, RateCard, Schedule
+
+DATA = Path(__file__).parent.parent / "data"
+UNBOUNDED_OUTPUT_TOKENS = 16_384
+"""Output assumed by `bound` when neither the call nor the catalogue limits it."""
+UNBOUNDED_REASONING_TOKENS = 65_536
+
+
+class Pricing:
+    """Prices by precedence: declared, the provider's own bill, override file, genai-prices, our supplement."""
+
+    def __init__(self, overrides_file: Path | None = None, clock: Clock | None = None) -> None:
+        """Raises PriceFileError. Cheap: genai-prices is imported at first need, or by `preload`."""
+        self._overrides = overrides.read(overrides_file) if overrides_file else overrides.NONE
+        self._supplement = overrides.read(DATA / "prices.toml")
+        self._facts = facts.read(DATA / "models.toml")
+        self._clock = clock or Clock()
+        self._schedules = lru_cache(snapshot.MODELS_KEPT)(self._find_schedules)
+
+    @staticmethod
+    def preload() -> None:
+        """Imports the price data (0.2 s). Call it off the event loop, before the first call comes."""
+        snapshot.load()
+
+    def cost(
+        self,
+        account: Account,
+        model: str,
+        reported: str,
+        usage: Usage,
+        at_ns: int,
+        *,
+        provider_cost_picodollars: int | None = None,
+    ) -> Cost:
+        """What `usage` of `account` came to at `at_ns` (UTC). By the reported model, else the one asked for.
+
+        An operator's override under either name goes before a published price under the other.
+        """
+        if account.declared_price_zero:
+            found = card.meters(usage, card.FREE.rates) or {}
+            lines = tuple(card.line(meter, quantity, 0) for meter, quantity in found.items() if quantity)
+            return Cost(True, 0, card.FREE.source, card.FREE.version, lines)
+        if provider_cost_picodollars is not None:
+            return card.billed(provider_cost_picodollars, account.type)
+        return card.cost(self._rates(account, (reported, model), at_ns), usage)
+
+    def rates(self, account: Account, model: str, at_ns: int | None = None) -> RateCard | None:
+        """The card that holds at `at_ns`, or now; None: no price is known."""
+        return self._rates(account, (model,), self._clock.wall_ns() if at_ns is None else at_ns)
+
+    def bound(self, account: Account, model: str, input_bytes: int, max_tokens: int | None) -> int | None:
+        """Picodollars a call cannot exceed: no token is shorter than a byte, and the dearest rates apply.
+
+        None: no price is known. Output is bounded by the call's `max_tokens`, else by the catalogue.
+        """
+        rates = self.rates(account, model)
+        if rates is None:
+            return None
+        known = self.facts(account, model)
+        tokens_in = min(input_bytes, known.context_tokens) if known.context_tokens else input_bytes
+        tokens_out = _output_bound(known) if max_tokens is None else max_tokens
+        requests = rates.rates.get("requests")
+        return (
+            cost_picodollars(tokens_in, _dearest(rates, INPUT_METERS, tokens_in))
+            + cost_picodollars(tokens_out, _dearest(rates, OUTPUT_METERS, tokens_in))
+            + (cost_picodollars(1, requests.at(tokens_in)) if requests else 0)
+        )
+
+    def comparable(self, account: Account, model: str, input_tokens: int, output_tokens: int) -> int | None:
+        """Picodollars for a call of this size, to order targets by; None: no price is known."""
+        usage = Usage(input=input_tokens, output=output_tokens, requests=1)
+        return self.cost(account, model, "", usage, self._clock.wall_ns()).amount_picodollars
+
+    def facts(self, account: Account, model: str) -> ModelFacts:
+        """Context window (genai-prices), reasoning and output limit (data/models.toml)."""
+        info = snapshot.find(_price_provider(account), model) if model and not account.declared_price_zero else None
+        return self._facts.of(model, (info.context_window or 0) if info else 0)
+
+    def _rates(self, account: Account, models: tuple[str, ...], at_ns: int) -> RateCard | None:
+        if account.declared_price_zero:
+            return card.FREE
+        names = (account.name, account.type, _price_provider(account))
+        found = (schedule.at(at_ns) for schedule in self._schedules(names, models))
+        return next((rates for rates in found if rates is not None and rates.rates), None)
+
+    def _find_schedules(self, names: tuple[str, str, str], models: tuple[str, ...]) -> tuple[Schedule, ...]:
+        """Every schedule that could price one of `models`, the first to be asked first."""
+        sources: tuple[Callable[[str], Schedule | None], ...] = (
+            lambda model: self._overrides.find(names, model),
+            lambda model: snapshot.schedule(names[2], model),
+            lambda model: self._supplement.find(names, model),
+        )
+        found = (source(model) for source in sources for model in models if model)
+        return tuple(schedule for schedule in found if schedule is not None)
+
+
+def _price_provider(account: Account) -> str:
+    return account.price_provider or account.type
+
+
+def _output_bound(known: ModelFacts) -> int:
+    return known.max_output_tokens or (UNBOUNDED_REASONING_TOKENS if known.reasoning else UNBOUNDED_OUTPUT_TOKENS)
+
+
+def _dearest(rates: RateCard, meters: tuple[str, ...], input_tokens: int) -> int:
+    return max((_highest(rates, meter, input_tokens) for meter in meters), default=0)
+
+
+def _highest(rates: RateCard, meter: str, input_tokens: int) -> int:
+    """The highest price that any input up to `input_tokens` could meet."""
+    rate = rates.rates.get(meter)
+    if rate is None:
+        return 0
+    return max([rate.base, *(price for above, price in rate.tiers if input_tokens > above)])
