@@ -134,8 +134,15 @@ class State(_message.Message):
     AT_NS_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    UNAUTHENTICATED_FIELD_NUMBER: _builtins.int
+    UNDECODABLE_FIELD_NUMBER: _builtins.int
+    SHED_FIELD_NUMBER: _builtins.int
     at_ns: _builtins.int
     in_flight: _builtins.int
+    unauthenticated: _builtins.int
+    """Since the start: requests that never became calls."""
+    undecodable: _builtins.int
+    shed: _builtins.int
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetState]: ...
     def __init__(
@@ -144,10 +151,13 @@ class State(_message.Message):
         at_ns: _builtins.int = ...,
         in_flight: _builtins.int = ...,
         targets: _abc.Iterable[Global___TargetState] | None = ...,
+        unauthenticated: _builtins.int = ...,
+        undecodable: _builtins.int = ...,
+        shed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "in_flight", b"in_flight", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "in_flight", b"in_flight", "shed", b"shed", "targets", b"targets", "unauthenticated", b"unauthenticated", "undecodable", b"undecodable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
