@@ -1,0 +1,110 @@
+"""What HTTP headers and addresses say, whichever wire is spoken. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+# Where providers put the id that their support asks for, best first.
+_REQUEST_ID_HEADERS = (
+    "x-request-id",  # OpenAI: platform.openai.com/docs/api-reference/debugging-requests
+    "request-id",
+    "x-generation-id",  # OpenRouter: openrouter.ai/docs/api/reference/streaming
+    "mistral-correlation-id",
+    "inference-id",  # Cerebras
+    "x-ds-trace-id",  # DeepSeek
+    "apim-request-id",
+    "cf-ray",  # whoever stands behind Cloudflare and says nothing better
+)
+_REQUEST_ID_CHARACTERS = 200
+
+
+def provider_request_id(headers: Mapping[str, str]) -> str:
+    """The provider's own id of the exchange; empty if it gave none."""
+    for name in _REQUEST_ID_HEADERS:
+        if value := headers.get(name):
+            return value[:_REQUEST_ID_CHARACTERS]
+    return ""
+
+
+def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds that the provider asks to wait; None if it does not say.
+
+    `retry-after-ms`, then `retry-after` (seconds or a date: RFC 9110 10.2.3; a date counts from the answer's own
+    `date` header, else from `now`, seconds since the epoch), then the reset of whichever rate limit is used up
+    (platform.openai.com/docs/guides/rate-limits, console.groq.com/docs/rate-limits).
+    """
+    if (wait_ms := _number(headers.get("retry-after-ms"))) is not None:
+        return wait_ms / 1000
+    if (text := headers.get("retry-after")) is not None:
+        wait_s = _number(text)
+        return wait_s if wait_s is not None else _until(text, headers.get("date"), now)
+    return max(_used_up(headers), default=None)
+
+
+def server_of(url: str) -> tuple[str, int]:
+    """Host and port of a URL, for telemetry; ("", 0) if it has none."""
+    return _server_of(url[: url.find("/", 8)] if url.find("/", 8) > 0 else url)
+
+
+@lru_cache(maxsize=1024)
+def _server_of(origin: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(origin)
+        return parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return "", 0
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return max(0.0, value) if math.isfinite(value) else None
+
+
+def _until(date: str, sent: str | None, now: float | None) -> float | None:
+    """Seconds from the answer's own date (or `now`) to `date`: the provider's clock need not be ours."""
+    then = _timestamp(date)
+    start = _timestamp(sent) if sent else now
+    return None if then is None or start is None else max(0.0, then - start)
+
+
+def _timestamp(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _used_up(headers: Mapping[str, str]) -> list[float]:
+    """Waits for the limits that have nothing left."""
+    waits = []
+    for limit in ("requests", "tokens"):
+        if _number(headers.get(f"x-ratelimit-remaining-{limit}")) == 0:
+            wait_s = duration_s(headers.get(f"x-ratelimit-reset-{limit}", ""))
+            waits += [] if wait_s is None else [wait_s]
+    return waits
+
+
+def duration_s(text: str) -> float | None:
+    """Seconds in "1m30.5s", "6ms", "2h", or a bare number of seconds; None if it is none of these."""
+    if (plain := _number(text)) is not None:
+        return plain
+    total, digits, rest = 0.0, "", text
+    while rest:
+        digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
+        rest = rest[len(digits) :]
+        unit = next((unit for unit in ("ms", "h", "m", "s") if rest.startswith(unit)), "")
+        value = _number(digits)
+        if value is None or not unit:
+            return None
+        total += value * _UNITS_S[unit]
+        rest = rest[len(unit) :]
+    return total if text else None
