@@ -1,0 +1,1 @@
+"""Speed, shown by measurement: `make bench`, or `python -m benchmarks calls`."""
