@@ -1,0 +1,58 @@
+"""How many calls are in flight, whether more may come, and what never became a call."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sidecar.core.faults import Refusal, RefusalReason
+
+SHED_RETRY_S = 1.0
+
+
+class Gate:
+    """Loop-atomic. Counters run since the start."""
+
+    def __init__(self, max_calls: int) -> None:
+        self._max_calls = max_calls
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.in_flight = 0
+        self.unauthenticated = 0
+        self.undecodable = 0
+        self.shed = 0
+
+    def enter(self) -> None:
+        """Counts a call in; raises Refusal (OVERLOADED, SHUTTING_DOWN). Every entry needs its `leave`."""
+        if self._closed:
+            self.shed += 1
+            raise Refusal(
+                "UNAVAILABLE",
+                RefusalReason.SHUTTING_DOWN,
+                "The sidecar is shutting down; call again when it is back.",
+                retry_after_s=SHED_RETRY_S,
+            )
+        if self.in_flight >= self._max_calls:
+            self.shed += 1
+            raise Refusal(
+                "RESOURCE_EXHAUSTED",
+                RefusalReason.OVERLOADED,
+                f"{self.in_flight} calls are in flight, the most that TAXIMETER_MAX_CALLS allows. Call again later.",
+                {"max_calls": str(self._max_calls)},
+                retry_after_s=SHED_RETRY_S,
+            )
+        self.in_flight += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        self.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
+
+    def close(self) -> None:
+        """No more calls; those in flight go on."""
+        self._closed = True
+
+    async def idle(self) -> None:
+        """Returns once no call is in flight."""
+        await self._idle.wait()
