@@ -82,6 +82,10 @@ def finished(sidecar_id: str, seq: int, chance: random.Random) -> CallRecord:
     )
 
 
+def _give_up(error: BaseException) -> None:
+    sys.exit(str(error))
+
+
 async def write(home: Path, rate: int, seconds: float) -> int:
     """Starts and finishes `rate` calls a second; returns how many are on disk."""
     clock, chance, written = Clock(), random.Random(1), 0
