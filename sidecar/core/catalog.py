@@ -52,6 +52,8 @@ class Account:
     """Why it cannot be used ("OPENAI_API_KEY is not set"); empty if it can."""
     options: Mapping[str, object] = field(default_factory=dict)
     """What its wire needs besides (api_version, ...)."""
+    display: str = ""
+    """The provider's name for people: "OpenAI"; the account's name if empty."""
 
     @property
     def usable(self) -> bool:
