@@ -33,6 +33,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from sidecar.core.call import Usage
+
 
 class FallbackReason(StrEnum):
     """Why a call moved on from its first target."""
@@ -69,6 +71,7 @@ class Fault(Exception):
         retry_after_s: float | None = None,
         provider_request_id: str = "",
         provider_code: str = "",
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -77,6 +80,8 @@ class Fault(Exception):
         self.provider_request_id = provider_request_id
         self.provider_code = provider_code
         """The provider's machine-readable code ("insufficient_quota"); safe to show, stored nowhere."""
+        self.usage = usage
+        """What the provider reported in an answer that is a fault all the same (a filtered one): billed."""
 
 
 class ConnectFailed(Fault):
