@@ -57,7 +57,8 @@ class Reader(Protocol):
     """Reads one stream. Chunks are `taximeter.v1` Delta and ToolCallDelta messages, in order."""
 
     def feed(self, data: bytes) -> Iterable[Any]:
-        """Chunks that became whole with `data` (any cut of bytes). Raises a Fault for an error event or garbage."""
+        """Chunks that became whole with `data` (any cut of bytes); to be taken to the end before the next call.
+        Raises a Fault for an error event or garbage, after the chunks that came before it."""
         ...
 
     def finish(self) -> Reply:
@@ -67,6 +68,11 @@ class Reader(Protocol):
     @property
     def done(self) -> bool:
         """The terminal event was seen: no need to wait for the connection to end."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Every choice is whole: only usage and the terminal event can follow, and `finish` succeeds without them."""
         ...
 
     @property
