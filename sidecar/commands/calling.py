@@ -1,0 +1,72 @@
+"""Reaching a sidecar from the command line, and telling what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sidecar.cli import Exit
+from sidecar.commands.context import configuration, err, fail
+
+if TYPE_CHECKING:
+    from taximeter import Client
+
+UNREACHED = frozenset({"SIDECAR_UNAVAILABLE"})
+
+
+def where(address: str) -> str:
+    """The address to call: as given, TAXIMETER_ADDRESS, this home's socket, or where a sidecar would listen."""
+    if address or os.environ.get("TAXIMETER_ADDRESS"):
+        return address or os.environ["TAXIMETER_ADDRESS"]
+    settings = configuration().settings
+    return f"unix:{settings.socket}" if settings.socket.exists() else settings.listen
+
+
+@contextmanager
+def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
+    """A client; its errors end the command: 3 if nobody answered, 1 otherwise."""
+    from taximeter import Client
+    from taximeter.errors import SidecarUnavailable, TaximeterError
+
+    at = where(address)
+    try:
+        with Client(at, timeout=timeout_s) as connected:
+            yield connected
+    except SidecarUnavailable as failed:
+        fail(f"no sidecar answers at {at}: {failed}. Start one: taximeter up", Exit.UNREACHABLE)
+    except TaximeterError as failed:
+        if failed.metering is not None:
+            tell_attempts(failed.metering)
+        fail(f"{failed} ({failed.reason})")
+
+
+def tell_attempts(metering: Any) -> None:
+    """One line an attempt, on standard error."""
+    for attempt in metering.attempts:
+        took_ms = attempt.duration.ToNanoseconds() / 1e6
+        fault = f"{attempt.error_type} {attempt.http_status or ''}".strip()
+        err.print(
+            f"  {attempt.number}. {attempt.provider}/{attempt.model}  {took_ms:.0f} ms  {fault or 'ok'}"
+            + (f"  {attempt.message}" if attempt.message else ""),
+            markup=False,
+            style="dim",
+        )
+
+
+def tell_metering(metering: Any) -> None:
+    """What a call came to, in a line or two on standard error."""
+    usage = metering.usage
+    parts = [
+        f"{metering.provider}/{metering.model_reported or metering.model_requested}",
+        f"{usage.input_tokens} in",
+        f"{usage.output_tokens} out" if usage.HasField("output_tokens") else "",
+        f"${metering.cost.amount_usd} ({metering.cost.price_source})" if metering.cost.priced else "price unknown",
+        f"{metering.duration.ToNanoseconds() / 1e6:.0f} ms",
+        metering.call_id,
+    ]
+    err.print(" · ".join(part for part in parts if part), markup=False, style="dim")
+    if metering.fallback_used:
+        err.print(metering.fallback_message, markup=False, style="yellow")
+        tell_attempts(metering)
