@@ -33,7 +33,7 @@ TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "
 )
 def test_options_of_a_call(options: dict[str, Any], field: str, expected: Any) -> None:
     spec = calls.chat_spec("hi", options)
-    found = spec.WhichOneof("destination") if field == "destination" else getattr(spec, field)
+    found: Any = spec.WhichOneof("destination") if field == "destination" else getattr(spec, field)
     assert (dict(found) if field == "tags" else found) == expected
 
 
@@ -110,7 +110,7 @@ def test_tools_and_formats() -> None:
     )
     assert request.tool_choice.name == "add"
     assert request.response_format.json_schema.name == "n"
-    assert request.provider_options["openai"]["store"] is False
+    assert MessageToDict(request.provider_options) == {"openai": {"store": False}}
 
 
 @pytest.mark.parametrize(

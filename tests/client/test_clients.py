@@ -97,9 +97,8 @@ async def test_a_broken_stream_raises_after_what_it_gave(
     client: Client, aclient: AsyncClient, fake: FakeSidecar
 ) -> None:
     fake.events, fake.refusal, fake.record = EVENTS[:2], BROKEN, record(status=CallStatus.ERROR)
-    got = []
     with pytest.raises(errors.StreamBroken) as raised:
-        got.extend(client.stream("hello"))
+        list(client.stream("hello"))
     with pytest.raises(errors.StreamBroken):
         _ = [event async for event in aclient.stream("hello")]
     assert raised.value.metering is not None

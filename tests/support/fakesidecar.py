@@ -69,6 +69,15 @@ class FakeSidecar(
     def ListHealth(self, request: Any, context: Any) -> catalog_pb2.ListHealthResponse:  # noqa: N802
         return catalog_pb2.ListHealthResponse(targets=[catalog_pb2.TargetHealth(requests=3)])
 
+    def ListModels(self, request: Any, context: Any) -> catalog_pb2.ListModelsResponse:  # noqa: N802
+        return catalog_pb2.ListModelsResponse()
+
+    def ListPrices(self, request: Any, context: Any) -> catalog_pb2.ListPricesResponse:  # noqa: N802
+        return catalog_pb2.ListPricesResponse()
+
+    def ExportUsage(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield usage_pb2.ExportUsageResponse()
+
     def QueryUsage(self, request: Any, context: Any) -> usage_pb2.QueryUsageResponse:  # noqa: N802
         """Two pages."""
         self.questions.append(request)
