@@ -12,6 +12,8 @@ import duckdb
 from hypothesis import strategies as st
 
 from analytics.question import Question
+from sidecar.bookkeeper.batch import fold
+from sidecar.bookkeeper.ledger import Ledger
 from sidecar.core.call import (
     NO_COST,
     UNPRICED,
@@ -25,42 +27,12 @@ from sidecar.core.call import (
     Usage,
     UsageSource,
 )
-from sidecar.core.money import cost_picodollars, to_usd
+from sidecar.core.money import cost_picodollars
+from sidecar.journal.records import to_proto
+from taximeter.journal.v1 import journal_pb2
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 """The generated ledgers' first moment, a Monday."""
-
-_TOKENS = """input_tokens BIGINT, cache_read_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
- reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT, images BIGINT, seconds DOUBLE,
- characters BIGINT, requests BIGINT"""
-_PRICED = """usage_source VARCHAR, estimator_version VARCHAR, priced BOOLEAN, cost_usd DECIMAL(18,12),
- cost_at_risk_usd DECIMAL(18,12), maybe_billed BOOLEAN, price_source VARCHAR, price_version VARCHAR"""
-TABLES = f"""
-CREATE TABLE ai_call_logs (sidecar_id VARCHAR, seq BIGINT, record_version INTEGER, call_id VARCHAR, request_id VARCHAR,
- conversation_id VARCHAR, workspace VARCHAR, caller VARCHAR, alias VARCHAR, alias_version INTEGER, task VARCHAR,
- operation VARCHAR, capability VARCHAR, strategy VARCHAR, preference VARCHAR, streamed BOOLEAN, status VARCHAR,
- error_type VARCHAR, grpc_status VARCHAR, provider VARCHAR, provider_type VARCHAR, model VARCHAR,
- model_reported VARCHAR, key_id VARCHAR, key_owner VARCHAR, fallback_used BOOLEAN, fallback_reason VARCHAR,
- skips STRUCT(provider VARCHAR, model VARCHAR, reason VARCHAR)[], attempts INTEGER, {_TOKENS}, {_PRICED},
- started_at TIMESTAMP, ended_at TIMESTAMP, first_token_at TIMESTAMP, started_ns BIGINT, duration_ms DOUBLE,
- time_to_first_token_ms DOUBLE, queued_ms DOUBLE, provider_ms DOUBLE, overhead_us BIGINT, bytes_in BIGINT,
- bytes_out BIGINT, trace_id VARCHAR, parent_span_id VARCHAR, server_span_id VARCHAR, invoke_span_id VARCHAR,
- sampled BOOLEAN, tags MAP(VARCHAR, VARCHAR), rpc_method VARCHAR, day DATE);
-CREATE TABLE ai_call_attempts (sidecar_id VARCHAR, seq BIGINT, call_id VARCHAR, number INTEGER, workspace VARCHAR,
- alias VARCHAR, operation VARCHAR, provider VARCHAR, provider_type VARCHAR, model VARCHAR, model_reported VARCHAR,
- key_id VARCHAR, key_owner VARCHAR, status VARCHAR, error_type VARCHAR, http_status INTEGER,
- provider_request_id VARCHAR, response_id VARCHAR, finish_reasons VARCHAR[], started_at TIMESTAMP,
- first_token_at TIMESTAMP, ended_at TIMESTAMP, duration_ms DOUBLE, time_to_first_token_ms DOUBLE, {_TOKENS}, {_PRICED},
- circuit VARCHAR, bytes_sent BIGINT, bytes_received BIGINT, chunks BIGINT, malformed_events BIGINT, span_id VARCHAR,
- server_address VARCHAR, server_port INTEGER);
-CREATE TABLE ai_call_costs (sidecar_id VARCHAR, seq BIGINT, call_id VARCHAR, attempt INTEGER, workspace VARCHAR,
- provider VARCHAR, model VARCHAR, meter VARCHAR, quantity BIGINT, price_per_million_usd DECIMAL(18,12),
- cost_usd DECIMAL(18,12), price_source VARCHAR, price_version VARCHAR, started_at TIMESTAMP);
-CREATE TABLE ai_open_calls AS SELECT * FROM ai_call_logs;
-CREATE TABLE ledger_positions (sidecar_id VARCHAR, segment BIGINT, byte_offset BIGINT);
-CREATE TABLE schema_version (version INTEGER);
-INSERT INTO schema_version VALUES (1);
-"""
 
 
 def at(ns: int | None) -> datetime | None:
@@ -79,121 +51,14 @@ def ask(path: Path, question: Question) -> list[dict[str, Any]]:
 
 
 def build(path: Path, records: Iterable[CallRecord]) -> Path:
-    """A ledger of these records, as tables of the public views' names."""
-    records = list(records)
-    with duckdb.connect(path) as connection:
-        connection.execute(TABLES)
-        connection.begin()
-        for record in records:
-            _insert(connection, "ai_call_logs", call_row(record))
-            for attempt in record.attempts:
-                _insert(connection, "ai_call_attempts", attempt_row(record, attempt))
-                for line in attempt.cost.lines:
-                    _insert(connection, "ai_call_costs", _cost_row(record, attempt, line))
-        connection.commit()
+    """A ledger of these records, as the bookkeeper writes it."""
+    frames = [journal_pb2.Frame(finished=to_proto(record)) for record in records]
+    ledger = Ledger(path)
+    try:
+        ledger.book(fold("sidecar-a", (0, 0), (0, len(frames)), frames))
+    finally:
+        ledger.close()
     return path
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> None:
-    names, marks = ", ".join(row), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
-
-
-def call_row(record: CallRecord) -> dict[str, Any]:
-    """A record as `ai_call_logs` shows it: what the columns mean, told a second time."""
-    return {
-        **{name: getattr(record, name) for name in _SAME.split()},
-        "record_version": record.version,
-        "status": str(record.status),
-        "provider": record.provider_of_record,
-        "model": record.model_requested,
-        "skips": [{"provider": s.target.provider, "model": s.target.model, "reason": s.reason} for s in record.skips],
-        "attempts": len(record.attempts),
-        **_used(record),
-        "started_at": at(record.started_ns),
-        "ended_at": at(record.ended_ns),
-        "first_token_at": at(record.first_token_ns),
-        "started_ns": record.started_ns,
-        "duration_ms": record.duration_ns / 1e6,
-        "time_to_first_token_ms": _ms(record.started_ns, record.first_token_ns),
-        "queued_ms": record.queued_ns / 1e6,
-        "provider_ms": record.provider_ns / 1e6,
-        "overhead_us": record.overhead_ns // 1000,
-        "tags": dict(record.tags),
-        "day": (START + timedelta(microseconds=(record.started_ns - ns(START)) // 1000)).date(),
-    }
-
-
-_SAME = """
-sidecar_id seq call_id request_id conversation_id workspace caller alias alias_version task operation
-capability strategy preference streamed error_type grpc_status provider_type model_reported key_id key_owner
-fallback_used fallback_reason bytes_in bytes_out trace_id parent_span_id server_span_id invoke_span_id sampled
-rpc_method
-"""
-
-
-def attempt_row(record: CallRecord, attempt: Attempt) -> dict[str, Any]:
-    """An attempt as `ai_call_attempts` shows it."""
-    return {
-        **{name: getattr(record, name) for name in ("sidecar_id", "seq", "call_id", "workspace", "alias", "operation")},
-        **{name: getattr(attempt, name) for name in _SAME_OF_ATTEMPT.split()},
-        "status": str(attempt.status),
-        "provider": attempt.target.provider,
-        "model": attempt.target.model,
-        "finish_reasons": list(attempt.finish_reasons),
-        **_used(attempt),
-        "started_at": at(attempt.started_ns),
-        "ended_at": at(attempt.ended_ns),
-        "first_token_at": at(attempt.first_token_ns),
-        "duration_ms": _ms(attempt.started_ns, attempt.ended_ns),
-        "time_to_first_token_ms": _ms(attempt.started_ns, attempt.first_token_ns),
-    }
-
-
-_SAME_OF_ATTEMPT = """
-number provider_type model_reported key_id key_owner error_type http_status provider_request_id response_id
-circuit bytes_sent bytes_received chunks malformed_events span_id server_address server_port
-"""
-
-
-def _cost_row(record: CallRecord, attempt: Attempt, line: CostLine) -> dict[str, Any]:
-    return {
-        **{name: getattr(record, name) for name in ("sidecar_id", "seq", "call_id", "workspace")},
-        "attempt": attempt.number,
-        "provider": attempt.target.provider,
-        "model": attempt.target.model,
-        "meter": line.meter,
-        "quantity": line.quantity,
-        "price_per_million_usd": to_usd(line.price_per_million_picodollars),
-        "cost_usd": to_usd(line.cost_picodollars),
-        "price_source": attempt.cost.price_source,
-        "price_version": attempt.cost.price_version,
-        "started_at": at(attempt.started_ns),
-    }
-
-
-def _used(what: CallRecord | Attempt) -> dict[str, Any]:
-    usage, cost = what.usage, what.cost
-    amount = cost.amount_picodollars
-    return {
-        "input_tokens": usage.input,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-        "usage_source": str(what.usage_source),
-        "estimator_version": what.estimator_version,
-        "priced": cost.priced,
-        "cost_usd": None if amount is None else to_usd(amount),
-        "cost_at_risk_usd": to_usd(what.cost_at_risk_picodollars),
-        "maybe_billed": what.maybe_billed,
-        "price_source": cost.price_source,
-        "price_version": cost.price_version,
-    }
-
-
-def _ms(start: int, end: int | None) -> float | None:
-    return None if end is None else (end - start) / 1e6
 
 
 def settled(seq: int, started_ns: int, attempts: Sequence[Attempt], status: CallStatus, **more: Any) -> CallRecord:

@@ -1,0 +1,146 @@
+"""Where answers come from: the bookkeeper while it runs, the ledger's file while it does not.
+
+DuckDB lets one process write a file or many read it, never both, so the file is opened only while nobody holds the
+bookkeeper's lock, for one question, and closed at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from analytics.answering import (
+    LedgerBusy,
+    LedgerTooNew,
+    NoLedger,
+    QuestionFailed,
+    Source,
+    SourceError,
+    Status,
+    check_version,
+)
+from analytics.bookkeeper import BookkeeperSource
+from analytics.question import Parameter
+
+__all__ = [
+    "LedgerBusy",
+    "LedgerTooNew",
+    "NoLedger",
+    "QuestionFailed",
+    "Source",
+    "SourceError",
+    "Status",
+    "held",
+    "open_source",
+]
+
+Answer = TypeVar("Answer")
+
+_ROWS = 50_000
+"""In a batch from the file."""
+_OPTIONS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "memory_limit": "1GB",
+}
+
+
+def open_source(home: Path) -> Source:
+    """Asks the bookkeeper of `home`, and its file while no bookkeeper runs, anew at each question."""
+    return _Whichever(home)
+
+
+class _Whichever:
+    """Chooses at each question. One that meets the bookkeeper coming or going is put once more, to whoever is there."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._bookkeeper = BookkeeperSource(home / "bookkeeper.sock")
+        self._file = FileSource(home / "ledger.duckdb")
+
+    def table(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
+        return self._asked(lambda source: source.table(sql, params))
+
+    def batches(self, sql: str, params: Sequence[Parameter] = ()) -> Iterator[pa.RecordBatch]:
+        """An answer that breaks after its first batch is not begun again: the asker has part of it."""
+        yield from self._asked(lambda source: _begun(source.batches(sql, params)))
+
+    def status(self) -> Status:
+        return self._asked(lambda source: source.status())
+
+    def _asked(self, ask: Callable[[Source], Answer]) -> Answer:
+        try:
+            return ask(self._source())
+        except LedgerBusy:
+            return ask(self._source())
+
+    def _source(self) -> Source:
+        return self._bookkeeper if held(self._home / "bookkeeper.lock") else self._file
+
+
+def _begun(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches, the first of them already there."""
+    first = list(islice(batches, 1))
+    return chain(first, batches)
+
+
+def held(lock: Path) -> bool:
+    """Whether a process holds this `flock`. Asks without waiting, and lets go at once."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+class FileSource:
+    """Reads the file itself. For when no bookkeeper runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def table(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
+        with self._opened() as connection:
+            return connection.execute(sql, params).to_arrow_table()
+
+    def batches(self, sql: str, params: Sequence[Parameter] = ()) -> Iterator[pa.RecordBatch]:
+        with self._opened() as connection:
+            yield from connection.execute(sql, params).to_arrow_reader(_ROWS)
+
+    def status(self) -> Status:
+        sql = "SELECT (SELECT count(*) FROM ai_call_logs), (SELECT count(*) FROM ai_open_calls)"
+        with self._opened() as connection:
+            calls, open_calls = connection.execute(sql).fetchall()[0]
+            return Status(live=False, schema_version=_version(connection), calls=calls, open_calls=open_calls)
+
+    @contextmanager
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if not self._path.exists():
+            raise NoLedger(f"no ledger yet in {self._path.parent}: start `taximeter up`, and make a first call")
+        try:
+            with closing(duckdb.connect(self._path, read_only=True, config=_OPTIONS)) as connection:
+                check_version(_version(connection))
+                yield connection
+        except duckdb.IOException as error:
+            raise LedgerBusy(f"the ledger cannot be opened just now, try again ({_first_line(error)})") from None
+        except duckdb.Error as error:
+            raise QuestionFailed(f"the ledger cannot answer this: {_first_line(error)}") from None
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
