@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from taximeter import calls
 from taximeter.v1 import invocation_pb2 as pb
