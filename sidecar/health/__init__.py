@@ -1,0 +1,6 @@
+"""How targets and keys fare: circuit breakers, cooling, statistics. Loop-atomic, bounded in memory."""
+
+from sidecar.health.breaker import Breaker, Circuit
+from sidecar.health.health import Blocked, Health, TargetHealth
+
+__all__ = ("Blocked", "Breaker", "Circuit", "Health", "TargetHealth")

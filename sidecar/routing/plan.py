@@ -1,0 +1,140 @@
+"""One call's plan: a pool, seen in the light of health, turn, chance and preference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sidecar.core.call import Call, Preference, Skip, StreamRecovery, Target
+from sidecar.core.faults import FallbackReason
+from sidecar.routing.order import order
+from sidecar.routing.pool import Planned, Pool
+
+
+class Blocked(Protocol):
+    """Why a target should not be tried just now."""
+
+    @property
+    def reason(self) -> FallbackReason: ...
+
+    @property
+    def detail(self) -> str:
+        """For people: "circuit open until 12:00:05Z"."""
+        ...
+
+    @property
+    def wait_s(self) -> float:
+        """Until it may be tried."""
+        ...
+
+
+class View(Protocol):
+    """What planning sees of health."""
+
+    def blocked(self, target: Target) -> Blocked | None:
+        """CIRCUIT_OPEN or RATE_LIMITED; None: go ahead."""
+        ...
+
+    def key_aside(self, key_id: str) -> bool:
+        """A provider has rejected this key of late."""
+        ...
+
+    def typical_s(self, target: Target, streamed: bool) -> float | None:
+        """Median wait for the first content; None: not measured yet."""
+        ...
+
+
+Price = Callable[[Planned, Call], int | None]
+"""What a call of this size would cost there; None: no price is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Targets in the order of trying. None left: `nothing_left` says why."""
+
+    targets: tuple[Planned, ...]
+    skips: tuple[Skip, ...]
+    pool: Pool
+    preference: Preference | None
+    stream_recovery: StreamRecovery
+    moved_on: FallbackReason | None = None
+    """The target whose turn it was is passed over for this reason."""
+    retry_after_s: float | None = None
+    """Until the first of those that are only blocked may be tried; None if none is."""
+
+
+def plan(
+    pool: Pool, call: Call, *, turn: int, chance: float, view: View, price: Price, longest_wait_s: float = 5.0
+) -> Plan:
+    """Who is tried, in which order, and who is passed over.
+
+    A cooling target is passed over, but waited for (up to `longest_wait_s`) where there is no other.
+    """
+    preference = call.preference or pool.preference
+    recovery = call.stream_recovery or pool.stream_recovery
+
+    def ordered(chain: Sequence[Planned]) -> list[Planned]:
+        return _preferred(_ranked(order(chain, pool.strategy, turn, chance), call, preference, view, price), call)
+
+    fit: list[Planned] = []
+    troubled: list[tuple[Planned, FallbackReason, str, float]] = []
+    for each in pool.chain:
+        trouble = _trouble(each, view)
+        if trouble is None:
+            fit.append(_with_good_keys(each, view))
+        else:
+            troubled.append((each, *trouble))
+    if not troubled:
+        return Plan(tuple(ordered(fit)), pool.skips, pool, preference, recovery)
+    if not fit:
+        cooling = (
+            each for each, reason, _, wait_s in troubled if reason == "RATE_LIMITED" and wait_s <= longest_wait_s
+        )
+        fit = [_with_good_keys(each, view) for each in cooling]
+    waited_for = {each.target for each in fit}
+    passed = [(each.target, reason, detail) for each, reason, detail, _ in troubled if each.target not in waited_for]
+    why = {target: reason for target, reason, _ in passed}
+    return Plan(
+        targets=tuple(ordered(fit)),
+        skips=(*pool.skips, *(Skip(target, reason.value, detail) for target, reason, detail in passed)),
+        pool=pool,
+        preference=preference,
+        stream_recovery=recovery,
+        moved_on=why.get(ordered(pool.chain)[0].target) if fit else None,
+        retry_after_s=min((wait_s for *_, wait_s in troubled if wait_s > 0), default=None),
+    )
+
+
+def _trouble(each: Planned, view: View) -> tuple[FallbackReason, str, float] | None:
+    if all(view.key_aside(key.key_id) for key in each.keys):
+        return FallbackReason.KEY_REJECTED, "key rejected", 0.0
+    blocked = view.blocked(each.target)
+    return None if blocked is None else (blocked.reason, blocked.detail, blocked.wait_s)
+
+
+def _with_good_keys(each: Planned, view: View) -> Planned:
+    if len(each.keys) == 1 or not any(view.key_aside(key.key_id) for key in each.keys):
+        return each
+    good = tuple(key for key in each.keys if not view.key_aside(key.key_id))
+    return replace(each, keys=good)
+
+
+def _ranked(chain: list[Planned], call: Call, preference: Preference | None, view: View, price: Price) -> list[Planned]:
+    """Speed and cost replace the strategy's order. Not measured yet goes first, to be measured; unpriced goes last."""
+    match preference:
+        case Preference.SPEED:
+            waits = {each.target: view.typical_s(each.target, call.streamed) for each in chain}
+            return sorted(chain, key=lambda each: (each.weight <= 0, waits[each.target] or 0.0))
+        case Preference.COST:
+            prices = {each.target: price(each, call) for each in chain}
+            return sorted(
+                chain, key=lambda each: (each.weight <= 0, prices[each.target] is None, prices[each.target] or 0)
+            )
+    return chain
+
+
+def _preferred(chain: list[Planned], call: Call) -> list[Planned]:
+    """The preferred provider first, by account name or by type; the others stay."""
+    wanted = call.preferred_provider
+    return sorted(chain, key=lambda each: wanted not in (each.account.name, each.account.type)) if wanted else chain

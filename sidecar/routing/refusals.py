@@ -1,0 +1,128 @@
+"""What a caller is told when no target is left before anything was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sidecar.core.call import Call, Operation, Skip
+from sidecar.core.catalog import Catalog
+from sidecar.core.faults import Refusal, RefusalReason
+from sidecar.routing.pool import Pool
+
+_OFFERS: dict[Operation, str] = {
+    Operation.CHAT: "chat",
+    Operation.COMPLETION: "text completion",
+    Operation.EMBEDDING: "embeddings",
+    Operation.MODERATION: "moderation",
+    Operation.IMAGE_GENERATE: "image generation",
+    Operation.IMAGE_EDIT: "image editing",
+    Operation.IMAGE_VARIATION: "image variations",
+    Operation.SPEECH_TRANSCRIBE: "speech transcription",
+    Operation.SPEECH_SYNTHESIZE: "speech synthesis",
+    Operation.VIDEO_GENERATE: "video generation",
+    Operation.VIDEO_EDIT: "video editing",
+    Operation.VIDEO_CAPTION: "video captions",
+}
+_MENDED_BY_NO_KEY = {"NOT_SUPPORTED", "NO_MODEL"}
+
+
+def nothing_left(
+    call: Call, catalog: Catalog, pool: Pool, skips: Sequence[Skip], retry_after_s: float | None = None
+) -> Refusal:
+    """The refusal that a person can act on. `skips` tells of every place of the pool."""
+    if not pool.known:
+        return _unknown(call, catalog)
+    if call.target is not None:
+        return _direct(call, catalog, skips[0], retry_after_s)
+    alias = pool.alias
+    reasons = {skip.reason for skip in skips}
+    keyless = [skip.target.provider for skip in skips if skip.reason == "NO_KEY"]
+    if alias is not None and (keyless or (not skips and alias.key_hints)) and reasons <= {"NO_KEY", *_MENDED_BY_NO_KEY}:
+        return _key_missing(alias.name, list(alias.key_hints) or keyless)
+    if skips and reasons <= _MENDED_BY_NO_KEY:
+        return _not_offered(call.operation, catalog, skips)
+    if alias is not None and alias.unusable and not skips:
+        return Refusal("FAILED_PRECONDITION", RefusalReason.PROVIDER_NOT_INITIALIZED, alias.unusable)
+    return unavailable(skips, retry_after_s)
+
+
+def unavailable(skips: Sequence[Skip], retry_after_s: float | None) -> Refusal:
+    """Nobody can take the call just now."""
+    told = dict.fromkeys(f"{skip.target.provider} ({skip.detail or skip.reason})" for skip in skips)
+    listed = ", ".join(told) or "none is configured; add a provider's key, or `taximeter up` for the embedded model"
+    return Refusal(
+        "UNAVAILABLE",
+        RefusalReason.NO_PROVIDER_AVAILABLE,
+        f"No available AI providers: {listed}",
+        retry_after_s=retry_after_s,
+    )
+
+
+def not_offered(display: str, operation: Operation) -> Refusal:
+    return Refusal(
+        "UNIMPLEMENTED",
+        RefusalReason.OPERATION_NOT_SUPPORTED,
+        f"{display} does not offer {_OFFERS.get(operation, operation)}.",
+        {"operation": operation.value},
+    )
+
+
+def _unknown(call: Call, catalog: Catalog) -> Refusal:
+    if call.target is not None:
+        known = ", ".join(sorted(catalog.accounts)) or "none"
+        return Refusal(
+            "NOT_FOUND",
+            RefusalReason.UNKNOWN_PROVIDER,
+            f"Unknown provider {call.target.provider!r}. Configured: {known}.",
+            {"provider": call.target.provider},
+        )
+    if not catalog.accounts:
+        return unavailable((), None)
+    name = call.alias or "text"
+    return Refusal(
+        "NOT_FOUND",
+        RefusalReason.UNKNOWN_ALIAS,
+        f"Unknown alias {name!r}. `taximeter providers` lists them all.",
+        {"alias": name},
+    )
+
+
+def _direct(call: Call, catalog: Catalog, skip: Skip, retry_after_s: float | None) -> Refusal:
+    account = catalog.accounts[skip.target.provider]
+    match skip.reason:
+        case "NOT_SUPPORTED":
+            return not_offered(account.display or account.name, call.operation)
+        case "NO_MODEL":
+            return Refusal(
+                "INVALID_ARGUMENT",
+                RefusalReason.INVALID_REQUEST,
+                f"Name a model: {account.name} has no default for {call.operation}.",
+                field_violations=(("call.target.model", "is required"),),
+            )
+        case "NO_KEY" | "DISABLED" | "UNUSABLE":
+            return Refusal(
+                "FAILED_PRECONDITION",
+                RefusalReason.PROVIDER_NOT_INITIALIZED,
+                f"Provider not initialized: {account.unusable or f'{account.name}: {skip.detail}'}",
+                {"provider": account.name},
+            )
+    return unavailable((skip,), retry_after_s)
+
+
+def _key_missing(alias: str, providers: Sequence[str]) -> Refusal:
+    names = list(dict.fromkeys(providers))
+    return Refusal(
+        "FAILED_PRECONDITION",
+        RefusalReason.KEY_MISSING,
+        f"Add a key for this alias: `taximeter keys add PROVIDER` (alias {alias!r} needs one of: {', '.join(names)})",
+        {"alias": alias, "providers": ",".join(names)},
+    )
+
+
+def _not_offered(operation: Operation, catalog: Catalog, skips: Sequence[Skip]) -> Refusal:
+    accounts = [catalog.accounts[skip.target.provider] for skip in skips]
+    names = list(dict.fromkeys(account.display or account.name for account in accounts))
+    refusal = not_offered(names[0], operation)
+    if len(names) > 1:
+        refusal.message = f"None of {', '.join(names)} offers {_OFFERS.get(operation, operation)}."
+    return refusal
