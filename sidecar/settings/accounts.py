@@ -1,0 +1,104 @@
+"""Accounts from their drafts, and why one of them cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from sidecar.core.call import Capability, Timeouts
+from sidecar.core.catalog import Account, Key
+from sidecar.settings import units
+from sidecar.settings.drafts import SLOTS, Draft, Drafts
+from sidecar.settings.providers import in_variable
+from sidecar.settings.rows import URL_VARIABLES
+from sidecar.settings.sources import Origin, Problems
+from sidecar.settings.timeouts import TIMEOUTS
+from sidecar.settings.urls import endpoint
+
+_capability = units.member(Capability)
+
+
+def capabilities(raw: object) -> frozenset[Capability]:
+    return frozenset(map(_capability, units.names(raw)))
+
+
+_READERS: Mapping[str, Callable[[object], Any]] = {
+    "url": units.url,
+    "key": units.secret,
+    "enabled": units.boolean,
+    "weight": units.integer(0, 1_000_000),
+    "capabilities": capabilities,
+    "self_hosted": units.boolean,
+    "api_version": units.string,
+    **dict.fromkeys((*SLOTS, "default_model"), units.string),
+    **{f"timeouts.{name}": units.duration_s for name in TIMEOUTS},
+}
+
+
+def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
+    """The account of a draft. What is wrong in a value is an error; what is only missing makes it unusable."""
+    row = draft.row
+    read = {
+        name: found
+        for name, value in draft.values.items()
+        if (found := problems.read(value, _READERS[name])) is not None
+    }
+    wire, url, warning = endpoint(row, read.get("url") or row.base_url)
+    if warning:
+        problems.warn(draft.values["url"].origin, warning)
+    keys = (Key(draft.values["key"].origin.name, read["key"]),) if "key" in read else ()
+    options = {**row.options, "api_version": read["api_version"]} if "api_version" in read else row.options
+    return Account(
+        name=draft.name,
+        type=row.type,
+        wire=wire,
+        base_url=url,
+        keys=keys,
+        needs_key=row.needs_key,
+        enabled=read.get("enabled", True),
+        weight=read.get("weight", 1),
+        aggregator=row.aggregator,
+        capabilities=read.get("capabilities", row.capabilities),
+        operations=row.operations,
+        default_models={slot: model for slot in SLOTS if (model := draft.model(slot))},
+        timeouts=Timeouts(**{f"{name}_s": read.get(f"timeouts.{name}") for name in TIMEOUTS}),
+        otel_name=row.otel_name,
+        price_provider=row.price_provider,
+        declared_price_zero=read.get("self_hosted", row.self_hosted),
+        unusable=_why_unusable(draft, wire, url, wires),
+        options=options,
+        display=row.display if row.type == draft.name else "",
+    )
+
+
+def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> str:
+    if not url or (not draft.row.needs_key and not draft.configured and not draft.asked_for):
+        return f"{url_variable(draft)} is not set"
+    if draft.row.needs_key and "key" not in draft.values:
+        return f"{key_variable(draft)} is not set"
+    return "" if wire in wires else f"the {wire} wire is not available in this version"
+
+
+def key_variable(draft: Draft) -> str:
+    """The variable that would give this account its key."""
+    if draft.key_variable:
+        return draft.key_variable
+    vendor = draft.row.key_env if draft.name == draft.row.type else ()
+    own = any(value.origin.name.startswith("AI_") for value in draft.values.values())
+    return vendor[0] if vendor and not own else f"AI_{in_variable(draft.name)}_KEY"
+
+
+def url_variable(draft: Draft) -> str:
+    """The variable that would give this account its base URL."""
+    vendor = URL_VARIABLES.get(draft.row.type, ()) if draft.name == draft.row.type else ()
+    return vendor[0] if vendor else f"AI_{in_variable(draft.name)}_URL"
+
+
+def check_models(drafts: Drafts, problems: Problems) -> None:
+    """An account that AI_<NAME>_* sets up for the pools needs a model there, unless some chain names it."""
+    for draft in drafts:
+        own = [value for value in draft.values.values() if value.origin.name.startswith("AI_")]
+        off = "enabled" in draft.values and draft.values["enabled"].text.lower() in ("false", "0", "no", "off")
+        if own and not off and not draft.asked_for and draft.offers("smart") and not any(map(draft.model, SLOTS)):
+            variable = f"AI_{in_variable(draft.name)}_SMART"
+            problems.error(Origin(own[0].origin.place, variable), f"is not set, and {draft.name} has no default model")

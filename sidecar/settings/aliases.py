@@ -1,0 +1,164 @@
+"""Every alias there is: the pools smart and fast, the tasks, the built-in chains, the operator's own."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from sidecar.core.call import Capability, Operation, Strategy, Target, Timeouts
+from sidecar.core.catalog import Account, Alias, Route
+from sidecar.settings.drafts import Draft, Drafts
+from sidecar.settings.rows import DATA
+from sidecar.settings.sources import JSON, Origin, Problems
+from sidecar.settings.steps import AliasTable, Step, routes_of
+
+POOLS = ("smart", "fast")
+EMPTY_POOLS = {"smart": "default-writer", "fast": "fast-drafts"}
+"""Where nothing is configured, a pool is the chain of this alias: its targets say which keys are wanted."""
+_OFFERS = {Operation.CHAT: "chat", Operation.IMAGE_GENERATE: "image generation"}
+FOLLOW_SMART = ("text", "agent", "video-slides")
+
+
+@cache
+def built_in() -> Mapping[str, Any]:
+    return tomllib.loads((DATA / "aliases.toml").read_text(encoding="utf-8"))
+
+
+def built_in_names() -> frozenset[str]:
+    return frozenset({*POOLS, *FOLLOW_SMART, "image", *built_in()["follows"], *built_in()["chains"]})
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The chains that the configuration names itself, resolved before the accounts are built."""
+
+    routes: Mapping[str, tuple[Route, ...]]
+    origins: Mapping[str, Origin]
+    strategies: Mapping[str, Strategy]
+
+
+def choose(
+    tasks: Mapping[str, Sequence[Step]],
+    tables: Mapping[str, AliasTable],
+    json_text: tuple[Sequence[str], Strategy],
+    drafts: Drafts,
+    problems: Problems,
+) -> Chosen:
+    """Variables before taximeter.toml before providers.json, whose default models are the chain of `text`."""
+    routes: dict[str, tuple[Route, ...]] = {}
+    origins: dict[str, Origin] = {}
+    for name, steps in (*tasks.items(), *((name, table.steps) for name, table in tables.items())):
+        if steps and name not in routes:
+            slot = name if name in ("fast", "image") else "smart"
+            routes[name] = routes_of(steps, slot, drafts, problems)
+            origins[name] = steps[0].origin if name in tasks else tables[name].origin
+    for name, table in tables.items():
+        if not table.steps and name not in built_in_names():
+            problems.error(table.origin, "names no chain")
+    names, strategy = json_text
+    members = [draft for name in names if (draft := drafts.draft(name)).model("smart")]
+    if members and "text" not in routes:
+        routes["text"] = tuple(Route(Target(draft.name, draft.model("smart"))) for draft in members)
+        origins["text"] = Origin(JSON, "providers")
+        return Chosen(routes, origins, {"text": strategy})
+    return Chosen(routes, origins, {})
+
+
+def build_aliases(
+    chosen: Chosen,
+    tables: Mapping[str, AliasTable],
+    rotation: Strategy,
+    drafts: Drafts,
+    accounts: Mapping[str, Account],
+) -> dict[str, Alias]:
+    """In the order: pools, tasks, named tasks, built-in chains, the operator's own."""
+    aliases: dict[str, Alias] = {}
+
+    def add(name: str, alias: Alias) -> None:
+        aliases[name] = _with_table(_hinted(replace(alias, name=name), accounts), tables.get(name))
+
+    def chain(name: str) -> tuple[Route, ...]:
+        return chosen.routes.get(name) or built_in_chain(name, drafts)
+
+    for pool in POOLS:
+        members = chosen.routes.get(pool) or pool_routes(pool, drafts, accounts)
+        strategy = rotation if members and pool not in chosen.routes else Strategy.FAILOVER
+        add(pool, Alias(pool, members or chain(EMPTY_POOLS[pool]), strategy, operation=Operation.CHAT))
+    follows = {**dict.fromkeys(FOLLOW_SMART, "smart"), **built_in()["follows"]}
+    for name, leader in follows.items():
+        if name in chosen.routes:
+            strategy = chosen.strategies.get(name, Strategy.FAILOVER)
+            add(name, Alias(name, chosen.routes[name], strategy, operation=Operation.CHAT))
+        else:
+            add(name, aliases[leader])
+    images = chosen.routes.get("image") or image_routes(drafts)
+    add("image", Alias("image", images, operation=Operation.IMAGE_GENERATE))
+    for name in built_in()["chains"]:
+        add(name, Alias(name, chain(name), operation=Operation.CHAT))
+    for name in chosen.routes:
+        if name not in aliases:
+            add(name, Alias(name, chosen.routes[name]))
+    return aliases
+
+
+def pool_routes(pool: str, drafts: Drafts, accounts: Mapping[str, Account]) -> tuple[Route, ...]:
+    """Who was configured for the pool; if none of them is usable, whoever else was configured joins them."""
+    able = [draft for draft in drafts if draft.configured and draft.model(pool)]
+    members = [draft for draft in able if draft.declared or pool in draft.named_models]
+    if not any(accounts[draft.name].usable for draft in members):
+        members += [draft for draft in able if draft not in members]
+    return tuple(_route(draft, pool, accounts[draft.name].weight) for draft in members)
+
+
+def image_routes(drafts: Drafts) -> tuple[Route, ...]:
+    """The first configured provider with an image model, else the first that is known."""
+    able = [draft for draft in drafts if draft.offers("image") and draft.model("image")]
+    first = [draft for draft in able if draft.configured] or able
+    return tuple(_route(draft, "image") for draft in first[:1])
+
+
+def built_in_chain(name: str, drafts: Drafts) -> tuple[Route, ...]:
+    places = built_in()["chains"].get(name, ())
+    return tuple(
+        _route(draft, slot) for provider, slot in places for draft in drafts.named(provider) if draft.model(slot)
+    )
+
+
+def _route(draft: Draft, slot: str, weight: int = 1) -> Route:
+    return Route(Target(draft.name, draft.model(slot)), weight)
+
+
+def obstacle(account: Account, operation: Operation | None) -> str:
+    """Why an account cannot serve an operation (None: any), in the words of a refusal; empty if it can."""
+    if operation is not None and account.operations and operation not in account.operations:
+        if operation is Operation.IMAGE_GENERATE and Capability.IMAGE_GENERATION in account.capabilities:
+            return "image generation is not available in this version"
+        return f"{account.display or account.name} does not offer {_OFFERS.get(operation, operation)}"
+    return account.unusable or ("" if account.enabled else f"{account.name} is disabled")
+
+
+def _hinted(alias: Alias, accounts: Mapping[str, Account]) -> Alias:
+    """With the providers that would serve it if they had a key; and if nothing can serve it, why."""
+    of = [accounts[route.target.provider] for route in alias.routes]
+    hints = tuple(dict.fromkeys(account.type for account in of if account.needs_key and not account.keys))
+    obstacles = [obstacle(account, alias.operation) for account in of]
+    unusable = "; ".join(dict.fromkeys(obstacles)) if all(obstacles) else ""
+    return replace(alias, key_hints=hints, unusable=unusable)
+
+
+def _with_table(alias: Alias, table: AliasTable | None) -> Alias:
+    """What taximeter.toml says of the alias besides its chain."""
+    if table is None:
+        return alias
+    allowed = alias.allow_aggregators if table.allow_aggregators is None else table.allow_aggregators
+    return replace(
+        alias,
+        strategy=table.strategy or alias.strategy,
+        preference=table.preference or alias.preference,
+        stream_recovery=table.stream_recovery or alias.stream_recovery,
+        allow_aggregators=allowed,
+        timeouts=table.timeouts if table.timeouts != Timeouts() else alias.timeouts,
+    )

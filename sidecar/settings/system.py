@@ -1,0 +1,207 @@
+"""The settings of the processes themselves: variable > `.env` > [system] of taximeter.toml > the default here.
+
+A plain dataclass with a reader a field: importing pydantic-settings alone takes 140 ms (docs/decisions).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+from urllib.parse import urlsplit
+
+from sidecar.settings import units
+from sidecar.settings.sources import BUILT_IN, TOML, Origin, Problems, Sources, Value
+
+T = TypeVar("T")
+MIB = 1 << 20
+DAY_S = 86400.0
+TAG_KEYS = ("team", "feature", "environment", "customer")
+_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
+"""Other programs' words for a level: LOG_LEVEL may be theirs too."""
+CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+def _path(raw: object) -> Path:
+    return Path(units.string(raw)).expanduser()
+
+
+def _no_capture(raw: object) -> bool:
+    if str(raw).strip().lower() not in ("false", "0", "no", "off", "no_content"):
+        raise ValueError("content is not captured: it would stand in the journal; unset this variable")
+    return False
+
+
+def _log_level(raw: object) -> str:
+    level = units.one_of("debug", "info", "warning", "error", *_LEVELS)(raw)
+    return _LEVELS.get(level, level)
+
+
+def _query_memory(raw: object) -> str:
+    units.size_bytes(raw)
+    return units.string(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Where a setting comes from."""
+
+    variable: str
+    read: Callable[[object], Any]
+    """Its text, or the value in taximeter.toml, to what the setting holds. Raises ValueError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `taximeter` runs with, explained in docs/configuration.md. Paths are absolute."""
+
+    home: Annotated[Path, Spec("TAXIMETER_HOME", _path)] = Path()
+    """platformdirs' data directory of the user."""
+    listen: Annotated[str, Spec("TAXIMETER_LISTEN", units.address)] = "127.0.0.1:50051"
+    """Empty: no TCP."""
+    socket: Annotated[Path, Spec("TAXIMETER_SOCKET", _path)] = Path()
+    """<home>/taximeter.sock."""
+    allow_insecure: Annotated[bool, Spec("TAXIMETER_ALLOW_INSECURE", units.boolean)] = False
+    tls_cert: Annotated[Path | None, Spec("TAXIMETER_TLS_CERT", _path)] = None
+    tls_key: Annotated[Path | None, Spec("TAXIMETER_TLS_KEY", _path)] = None
+    tls_client_ca: Annotated[Path | None, Spec("TAXIMETER_TLS_CLIENT_CA", _path)] = None
+    dashboard_host: Annotated[str, Spec("TAXIMETER_DASHBOARD_HOST", units.string)] = "127.0.0.1"
+    dashboard_port: Annotated[int, Spec("TAXIMETER_DASHBOARD_PORT", units.port)] = 8501
+    prometheus_host: Annotated[str, Spec("TAXIMETER_PROMETHEUS_HOST", units.string)] = "127.0.0.1"
+    prometheus_port: Annotated[int | None, Spec("TAXIMETER_PROMETHEUS_PORT", units.port)] = None
+    time_scale: Annotated[float, Spec("TAXIMETER_TIME_SCALE", units.decimal(0.0001, 1000))] = 1.0
+    grace_s: Annotated[float, Spec("TAXIMETER_GRACE", units.duration_s)] = 10.0
+    default_deadline_s: Annotated[float, Spec("TAXIMETER_DEFAULT_DEADLINE", units.duration_s)] = 180.0
+    max_calls: Annotated[int, Spec("TAXIMETER_MAX_CALLS", units.integer(1, 1_000_000))] = 1000
+    max_message_bytes: Annotated[int, Spec("TAXIMETER_MAX_MESSAGE", units.size_bytes)] = 16 * MIB
+    max_answer_bytes: Annotated[int, Spec("TAXIMETER_MAX_ANSWER", units.size_bytes)] = 32 * MIB
+    tag_keys: Annotated[tuple[str, ...], Spec("TAXIMETER_TAG_KEYS", units.names)] = TAG_KEYS
+    max_tags: Annotated[int, Spec("TAXIMETER_MAX_TAGS", units.integer(0, 1000))] = 16
+    journal_segment_bytes: Annotated[int, Spec("TAXIMETER_JOURNAL_SEGMENT", units.size_bytes)] = 16 * MIB
+    journal_keep_s: Annotated[float, Spec("TAXIMETER_JOURNAL_KEEP", units.duration_s)] = 7 * DAY_S
+    journal_backlog_max_bytes: Annotated[int, Spec("TAXIMETER_JOURNAL_BACKLOG_MAX", units.size_bytes)] = 1024 * MIB
+    ledger_keep_s: Annotated[float | None, Spec("TAXIMETER_LEDGER_KEEP", units.duration_s)] = None
+    """None: for ever."""
+    ingest_interval_s: Annotated[float, Spec("TAXIMETER_INGEST_INTERVAL", units.duration_s)] = 0.1
+    prices_file: Annotated[Path | None, Spec("TAXIMETER_PRICES_FILE", _path)] = None
+    providers_file: Annotated[Path | None, Spec("TAXIMETER_PROVIDERS_FILE", _path)] = None
+    query_timeout_s: Annotated[float, Spec("TAXIMETER_QUERY_TIMEOUT", units.duration_s)] = 30.0
+    query_max_rows: Annotated[int, Spec("TAXIMETER_QUERY_MAX_ROWS", units.integer(1))] = 10_000_000
+    query_memory: Annotated[str, Spec("TAXIMETER_QUERY_MEMORY", _query_memory)] = "1GB"
+    embedded_model: Annotated[str, Spec("TAXIMETER_EMBEDDED_MODEL", units.one_of("auto", "never"))] = "auto"
+    log_level: Annotated[str, Spec("LOG_LEVEL", _log_level)] = "info"
+    log_format: Annotated[str, Spec("TAXIMETER_LOG_FORMAT", units.one_of("auto", "json", "console"))] = "auto"
+    otlp_endpoint: Annotated[str | None, Spec("OTEL_EXPORTER_OTLP_ENDPOINT", units.url)] = None
+    otlp_protocol: Annotated[str, Spec("OTEL_EXPORTER_OTLP_PROTOCOL", units.one_of("grpc", "http/protobuf"))] = "grpc"
+    """Unset with an endpoint on port 4318: http/protobuf."""
+    otlp_headers: Annotated[Mapping[str, str], Spec("OTEL_EXPORTER_OTLP_HEADERS", units.pairs)] = field(
+        default_factory=dict, repr=False
+    )
+    service_name: Annotated[str, Spec("OTEL_SERVICE_NAME", units.string)] = "taximeter"
+    resource_attributes: Annotated[Mapping[str, str], Spec("OTEL_RESOURCE_ATTRIBUTES", units.pairs)] = field(
+        default_factory=dict, repr=False
+    )
+    trace_unsampled: Annotated[bool, Spec("TAXIMETER_TRACE_UNSAMPLED", units.boolean)] = False
+    capture_content: Annotated[bool, Spec(CAPTURE, _no_capture)] = False
+
+
+SPECS: Mapping[str, Spec] = {
+    name: next(part for part in hint.__metadata__ if isinstance(part, Spec))
+    for name, hint in get_type_hints(Settings, include_extras=True).items()
+}
+"""Attribute -> where it comes from."""
+
+
+def file_key(variable: str) -> str:
+    """How taximeter.toml spells a variable: TAXIMETER_JOURNAL_KEEP -> journal_keep, AI_ROTATION -> rotation."""
+    return variable.removeprefix("TAXIMETER_").removeprefix("AI_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Finds what a variable or its key in [system] says, and remembers where."""
+
+    sources: Sources
+    system: Mapping[str, object]
+    """The table [system] of taximeter.toml, its keys already checked."""
+    problems: Problems
+    origins: dict[str, Origin] = field(default_factory=dict)
+    """Name -> origin, of everything looked for."""
+
+    def find(self, variable: str) -> Value | None:
+        """ "" in [system] is unset too."""
+        if (value := self.sources.get(variable)) is not None:
+            return value
+        key = file_key(variable)
+        raw = self.system.get(key)
+        return None if raw is None or raw == "" else Value(raw, Origin(TOML, f"system.{key}"))
+
+    def read(self, name: str, variable: str, reader: Callable[[object], T]) -> T | None:
+        """None if it is unset, or wrong (then there is an error too)."""
+        value = self.find(variable)
+        self.origins[name] = Origin(BUILT_IN)
+        if value is None or _is_service_link(value, reader, self.problems):
+            return None
+        self.origins[name] = value.origin
+        return self.problems.read(value, reader)
+
+
+def read_settings(lookup: Lookup, cwd: Path) -> Settings:
+    """Paths are taken from `cwd`."""
+    found: dict[str, Any] = {}
+    for attribute, spec in SPECS.items():
+        if (value := lookup.read(attribute, spec.variable, spec.read)) is not None:
+            found[attribute] = cwd / value if isinstance(value, Path) else value
+    settings = _complete(Settings(**found), lookup.origins)
+    _check(settings, lookup.origins, lookup.problems)
+    return settings
+
+
+def _is_service_link(value: Value, reader: object, problems: Problems) -> bool:
+    """Kubernetes sets X_PORT=tcp://10.0.0.1:80 for a service named x: not ours, and no reason to stop."""
+    link = reader is units.port and value.text.startswith(("tcp://", "udp://"))
+    if link:
+        problems.warn(value.origin, "ignored: it looks like the link of a Kubernetes service, not like a port")
+    return link
+
+
+def _complete(settings: Settings, origins: Mapping[str, Origin]) -> Settings:
+    """The defaults that follow from other values."""
+
+    def unset(attribute: str) -> bool:
+        return origins[attribute].place == BUILT_IN
+
+    changes: dict[str, Any] = {}
+    if unset("home"):
+        changes["home"] = default_home()
+    if unset("socket"):
+        changes["socket"] = changes.get("home", settings.home) / "taximeter.sock"
+    if unset("otlp_protocol") and settings.otlp_endpoint and urlsplit(settings.otlp_endpoint).port == 4318:
+        changes["otlp_protocol"] = "http/protobuf"
+    return dataclasses.replace(settings, **changes)
+
+
+@cache
+def default_home() -> Path:
+    """Where this user's data belongs on this system."""
+    from platformdirs import user_data_path
+
+    return user_data_path("taximeter", appauthor=False)
+
+
+def _check(settings: Settings, origins: Mapping[str, Origin], problems: Problems) -> None:
+    """What is wrong only together."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        given = "tls_cert" if settings.tls_cert else "tls_key"
+        problems.error(origins[given], "TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY belong together")
+    if settings.tls_client_ca and not settings.tls_cert:
+        problems.error(origins["tls_client_ca"], "needs TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY")
+    if settings.listen and not (units.is_loopback(settings.listen) or settings.tls_cert or settings.allow_insecure):
+        problems.error(
+            origins["listen"],
+            f"{settings.listen} is reachable from other machines: set TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY, "
+            "or TAXIMETER_ALLOW_INSECURE=true",
+        )
