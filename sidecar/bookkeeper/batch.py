@@ -29,7 +29,9 @@ class Batch:
     touched: pa.Table
     """Keys of the calls that began anew or finished: what `open_calls` held of them is void."""
     target_states: pa.Table
-    corrupt_frames: int = 0
+    corrupt_frames: int
+    closed: bool
+    """The last frame says that none will follow."""
 
 
 def fold(sidecar_id: str, since: At, until: At, frames: Iterable[journal_pb2.Frame], corrupt_frames: int = 0) -> Batch:
@@ -37,8 +39,10 @@ def fold(sidecar_id: str, since: At, until: At, frames: Iterable[journal_pb2.Fra
     finished: list[journal_pb2.CallRecord] = []
     begun: dict[tuple[str, int], journal_pb2.CallRecord | None] = {}  # None: and finished
     states: list[journal_pb2.State] = []
+    entry: str | None = None
     for frame in frames:
-        match frame.WhichOneof("entry"):
+        entry = frame.WhichOneof("entry")
+        match entry:
             case "finished":
                 finished.append(frame.finished)
                 begun[_key(frame.finished)] = None
@@ -60,6 +64,7 @@ def fold(sidecar_id: str, since: At, until: At, frames: Iterable[journal_pb2.Fra
         touched=columns.keys(begun),
         target_states=columns.target_states(sidecar_id, states),
         corrupt_frames=corrupt_frames,
+        closed=entry == "closed",
     )
 
 

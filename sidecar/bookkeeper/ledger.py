@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sidecar.bookkeeper import ledger_schema
 from sidecar.bookkeeper.batch import START, At, Batch
-from sidecar.bookkeeper.files import copy_file
+from sidecar.bookkeeper.files import copy_open_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,45 @@ class Limits:
     """Disk for what a query spills."""
 
 
+class LedgerFault(Exception):
+    """The ledger could not be read or written now; what was asked has not happened. Trying again may help."""
+
+
+class LedgerBroken(LedgerFault):
+    """DuckDB gave the file up in this process (a disk full at a checkpoint): `reopen` it first."""
+
+
+class LedgerBusy(LedgerFault):
+    """Another process has the file open."""
+
+
 class OutOfStep(Exception):
     """A batch does not begin where the ledger stands."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a sidecar's journal stands in the ledger."""
+
+    at: At = START
+    closed: bool = False
+    """All of it is here, and no more will come."""
+
+
 def connect(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """An instance that reaches no file but its own and loads no code from anywhere."""
-    connection = duckdb.connect(
-        str(path),
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "enable_external_access": "false",
-            "memory_limit": limits.memory,
-            "threads": str(limits.threads),
-            "max_temp_directory_size": limits.temporary,
-        },
-    )
+    """An instance that reaches no file but its own and loads no code from anywhere. Raises LedgerBusy."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "enable_external_access": False,
+        "memory_limit": limits.memory,
+        "threads": limits.threads,
+        "max_temp_directory_size": limits.temporary,
+    }
+    try:
+        connection = duckdb.connect(path, config=config)
+    except duckdb.IOException as error:
+        raise LedgerBusy(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
     # A name in SQL is a table, never a variable of this process that happens to be called so.
     connection.execute("SET python_enable_replacements = false")
     return connection
@@ -60,6 +82,8 @@ class Ledger:
         self.version = 0
         self._limits = limits or Limits()
         self._writing = threading.RLock()
+        self._left = threading.Condition()
+        self._reading: set[duckdb.DuckDBPyConnection] = set()
         self._writer = self._open()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -74,12 +98,14 @@ class Ledger:
 
     def _keep_copy(self, connection: duckdb.DuckDBPyConnection, have: int) -> None:
         connection.execute("CHECKPOINT")
-        copy_file(self.path, self.path.with_name(f"{self.path.name}.before-v{have + 1}"))
+        folder = self.path.parent / "backups" / f"before-schema-{have + 1}"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        copy_open_file(self.path, folder / self.path.name)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The writer, alone, in one transaction: all of it or nothing."""
-        with self._writing:
+        """The writer, alone, in one transaction: all of it or nothing. Raises LedgerFault."""
+        with self._writing, _translated():
             self._writer.execute("BEGIN")
             try:
                 yield self._writer
@@ -89,10 +115,25 @@ class Ledger:
                     self._writer.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of one's own: it sees whole transactions only, and holds up nobody. Raises LedgerFault."""
+        with _translated():
+            with self._left:
+                cursor = self._writer.cursor()
+                self._reading.add(cursor)
+            try:
+                yield cursor
+            finally:
+                cursor.close()
+                with self._left:
+                    self._reading.discard(cursor)
+                    self._left.notify_all()
+
     def book(self, batch: Batch) -> None:
-        """Rows and position, together. Raises OutOfStep."""
+        """Rows and position, together. Raises OutOfStep, LedgerFault."""
         with self.transaction() as writer:
-            standing = _position(writer, batch.sidecar_id)
+            standing = _standing(writer, batch.sidecar_id)
             if standing != batch.since:
                 raise OutOfStep(f"the ledger stands at {standing} of {batch.sidecar_id}, not at {batch.since}")
             _delete(writer, "open_calls", ("sidecar_id", "seq"), batch.touched)
@@ -100,26 +141,22 @@ class Ledger:
             for table in ("calls", "attempts", "open_calls", "target_states"):
                 _insert(writer, table, getattr(batch, table))
             writer.execute(
-                "INSERT INTO ledger_positions VALUES ($1, $2, $3, $4) ON CONFLICT DO UPDATE SET segment = $2, "
-                "byte_offset = $3, corrupt_frames = corrupt_frames + $4",
-                [batch.sidecar_id, *batch.until, batch.corrupt_frames],
+                "INSERT INTO ledger_positions VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO UPDATE SET segment = $2, "
+                "byte_offset = $3, corrupt_frames = corrupt_frames + $4, closed = $5",
+                [batch.sidecar_id, *batch.until, batch.corrupt_frames, batch.closed],
             )
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A reader's own connection: sees whole transactions only, and holds up nobody. Close it."""
-        return self._writer.cursor()
-
-    def positions(self) -> dict[str, At]:
-        """By sidecar: up to where its journal stands in the ledger."""
-        return self._places("SELECT sidecar_id, segment, byte_offset FROM ledger_positions")
+    def standings(self) -> dict[str, Standing]:
+        """By sidecar."""
+        with self.reading() as reader:
+            rows = reader.execute("SELECT sidecar_id, segment, byte_offset, closed FROM ledger_positions").fetchall()
+        return {sidecar_id: Standing((segment, offset), closed) for sidecar_id, segment, offset, closed in rows}
 
     def telemetry_positions(self) -> dict[str, At]:
         """By sidecar: up to where telemetry has been sent."""
-        return self._places("SELECT sidecar_id, segment, byte_offset FROM telemetry_positions")
-
-    def _places(self, sql: str) -> dict[str, At]:
-        with self.cursor() as reader:
-            return {sidecar_id: (segment, offset) for sidecar_id, segment, offset in reader.execute(sql).fetchall()}
+        with self.reading() as reader:
+            rows = reader.execute("SELECT sidecar_id, segment, byte_offset FROM telemetry_positions").fetchall()
+        return {sidecar_id: (segment, offset) for sidecar_id, segment, offset in rows}
 
     def save_telemetry_position(self, sidecar_id: str, at: At) -> None:
         with self.transaction() as writer:
@@ -129,17 +166,63 @@ class Ledger:
                 [sidecar_id, *at],
             )
 
+    def forget(self, sidecar_id: str) -> None:
+        """What is live of an incarnation whose journal is gone. Its calls stay, and its position."""
+        with self.transaction() as writer:
+            for table in ("target_states", "telemetry_positions"):
+                writer.execute(f"DELETE FROM {table} WHERE sidecar_id = ?", [sidecar_id])  # noqa: S608 - ours
+
+    def delete_calls(self, before_us: int, at_most: int) -> int:
+        """Calls that began before `before_us` (UTC microseconds), with their attempts; returns how many."""
+        with self.transaction() as writer:
+            doomed = writer.execute(
+                "SELECT sidecar_id, seq FROM calls WHERE started_at < make_timestamp(?) LIMIT ?", [before_us, at_most]
+            ).to_arrow_table()
+            for table in ("attempts", "calls"):
+                _delete(writer, table, ("sidecar_id", "seq"), doomed)
+        return doomed.num_rows
+
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file."""
-        with self._writing:
+        with self._writing, _translated():
             self._writer.execute("CHECKPOINT")
+
+    def copy_to(self, to: Path) -> None:
+        """A consistent copy while running: nobody writes meanwhile, and readers read on. Raises OSError."""
+        with self._writing:
+            self.checkpoint()
+            copy_open_file(self.path, to)
+
+    def reopen(self) -> None:
+        """After LedgerBroken: ends the reads, and opens the file anew."""
+        with self._writing, self._left:
+            while self._reading:
+                for cursor in self._reading:
+                    cursor.interrupt()
+                self._left.wait(0.05)
+            self._writer.close()
+            self._writer = self._open()
 
     def close(self) -> None:
         with self._writing:
             self._writer.close()
 
 
-def _position(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.FatalException, duckdb.ConnectionException) as error:
+        raise LedgerBroken(_first_line(error)) from error
+    except (duckdb.OperationalError, duckdb.InternalError) as error:
+        raise LedgerFault(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _standing(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:
     found = writer.execute(
         "SELECT segment, byte_offset FROM ledger_positions WHERE sidecar_id = ?", [sidecar_id]
     ).fetchone()
@@ -147,14 +230,16 @@ def _position(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:
 
 
 def _insert(writer: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
-    with _registered(writer, rows):
-        writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608 - our own names
+    if rows.num_rows:
+        with _registered(writer, rows):
+            writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608 - our own names
 
 
 def _delete(writer: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], rows: pa.Table) -> None:
-    with _registered(writer, rows):
-        names = ", ".join(key)
-        writer.execute(f"DELETE FROM {table} WHERE ({names}) IN (SELECT ({names}) FROM batch)")  # noqa: S608 - ours
+    if rows.num_rows:
+        with _registered(writer, rows.select(key)):
+            names = ", ".join(key)
+            writer.execute(f"DELETE FROM {table} WHERE ({names}) IN (SELECT ({names}) FROM batch)")  # noqa: S608 - ours
 
 
 @contextmanager

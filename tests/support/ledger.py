@@ -147,5 +147,5 @@ def batches(frames: list[journal_pb2.Frame], sizes: Iterable[int], since: At = S
 
 
 def rows(ledger: Ledger, sql: str, *parameters: object) -> list[tuple[object, ...]]:
-    with ledger.cursor() as reader:
+    with ledger.reading() as reader:
         return reader.execute(sql, parameters).fetchall()

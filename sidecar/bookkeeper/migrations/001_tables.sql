@@ -179,7 +179,8 @@ CREATE TABLE ledger_positions (
     sidecar_id VARCHAR PRIMARY KEY,
     segment BIGINT NOT NULL,
     byte_offset BIGINT NOT NULL,
-    corrupt_frames BIGINT NOT NULL
+    corrupt_frames BIGINT NOT NULL,
+    closed BOOLEAN NOT NULL -- that incarnation has written its last frame
 );
 
 -- Up to where telemetry has been sent; at least once.
