@@ -72,7 +72,8 @@ def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
 
 
 def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> str:
-    if not url or (not draft.row.needs_key and not draft.configured and not draft.asked_for):
+    """A server that needs no key is not taken to be running until something besides a key speaks of it."""
+    if not url or (not draft.row.needs_key and not draft.values.keys() - {"key"} and not draft.asked_for):
         return f"{url_variable(draft)} is not set"
     if draft.row.needs_key and "key" not in draft.values:
         return f"{key_variable(draft)} is not set"

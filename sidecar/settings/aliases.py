@@ -121,9 +121,12 @@ def image_routes(drafts: Drafts) -> tuple[Route, ...]:
 
 
 def built_in_chain(name: str, drafts: Drafts) -> tuple[Route, ...]:
-    places = built_in()["chains"].get(name, ())
+    """The chain of `aliases.toml`; a provider without a model for the slot drops out."""
     return tuple(
-        _route(draft, slot) for provider, slot in places for draft in drafts.named(provider) if draft.model(slot)
+        Route(Target(draft.name, model))
+        for place in built_in()["chains"].get(name, ())
+        for draft in drafts.named(place["provider"])
+        if (model := place.get("model") or draft.model(place["slot"]))
     )
 
 

@@ -32,6 +32,8 @@ class Loaded:
     catalog: Catalog
     origins: Mapping[str, Origin] = field(repr=False)
     """ "listen", "rotation", "providers.openai.key", "aliases.text" -> its origin."""
+    rotation: Strategy = Strategy.ROUND_ROBIN
+    """Of the pools smart and fast."""
     warnings: tuple[str, ...] = ()
 
 
@@ -68,7 +70,7 @@ def load(environ: Mapping[str, str], cwd: Path, wires: Collection[str], rows: Ro
         max_answer_bytes=settings.max_answer_bytes,
     )
     origins = lookup.origins | _origins(drafts, chosen)
-    return Loaded(settings, catalog, origins, tuple(dict.fromkeys(problems.warnings)))
+    return Loaded(settings, catalog, origins, rotation, tuple(dict.fromkeys(problems.warnings)))
 
 
 def _read_toml(cwd: Path, problems: Problems) -> Table:
@@ -136,7 +138,10 @@ def _list_unusable(
     accounts: Mapping[str, Account],
     problems: Problems,
 ) -> None:
-    """Warns of every provider that a task names and that cannot serve it."""
+    """Warns of every provider that is configured, or named by a task, and cannot serve."""
+    for draft in drafts:
+        if draft.values and (why := accounts[draft.name].unusable):
+            problems.warn(next(iter(draft.values.values())).origin, f"provider {draft.name} cannot be used: {why}")
     for task, steps in tasks.items():
         for step in steps:
             for draft in drafts.named(step.provider):

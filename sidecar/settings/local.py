@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sidecar.core.call import Capability, Operation, Target
+from sidecar.core.call import Operation, Target
 from sidecar.core.catalog import Account, Route
 from sidecar.settings.load import Loaded
+from sidecar.settings.rows import known_rows
 from sidecar.settings.sources import BUILT_IN, Origin
 
 LOCAL = "local"
@@ -20,18 +21,21 @@ def any_usable(loaded: Loaded) -> bool:
 
 def with_local_model(loaded: Loaded, base_url: str, model: str = LOCAL_MODEL) -> Loaded:
     """With the embedded model as account `local`, the only target of every built-in alias for text."""
+    row = known_rows()[LOCAL]
     account = Account(
         name=LOCAL,
-        type=LOCAL,
-        wire="openai",
+        type=row.type,
+        wire=row.wire,
         base_url=base_url.rstrip("/"),
         needs_key=False,
-        capabilities=frozenset({Capability.TEXT_GENERATION, Capability.CHAT, Capability.EMBEDDING}),
-        operations=frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING}),
+        capabilities=row.capabilities,
+        operations=row.operations,
         default_models=dict.fromkeys(("smart", "fast", "completion", "embedding"), model),
-        otel_name=LOCAL,
+        otel_name=row.otel_name,
+        price_provider=row.price_provider,
         declared_price_zero=True,
-        display="The embedded model",
+        options=row.options,
+        display=row.display,
     )
     routes = (Route(Target(LOCAL, model)),)
     aliases = {
