@@ -1,0 +1,5 @@
+"""Spans and metrics from the journal. The only home of OpenTelemetry: its names and its SDK."""
+
+from sidecar.bookkeeper.telemetry.exporter import Exporter, TelemetryOptions
+
+__all__ = ("Exporter", "TelemetryOptions")
