@@ -38,6 +38,7 @@ class Part:
     ready: Callable[[], Awaitable[bool]]
     env: Mapping[str, str]
     """Its whole environment."""
+    cwd: Path | None = None
     ready_within_s: float = 30.0
     stop_within_s: float = 15.0
     """SIGTERM to SIGKILL."""
@@ -102,6 +103,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 env=dict(part.env),
+                cwd=part.cwd,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
