@@ -27,6 +27,7 @@ class SseParser:
         self._after_cr = False
         self._line: list[bytes] = []
         """Pieces of the line that has not ended yet."""
+        self._line_size = 0
         self._data: list[bytes] = []
         self._name = b""
         self._size = 0
@@ -37,19 +38,15 @@ class SseParser:
             data = self._begin(data)
         data = self._with_line_feeds(data)
         if b"\n" not in data:
-            if data:
-                self._line.append(data)
-                self._grow(len(data))
+            self._hold(data)
             return []
         lines = data.split(b"\n")
         if self._line:
             self._line.append(lines[0])
             lines[0] = b"".join(self._line)
-            self._line = []
+            self._line, self._line_size = [], 0
         events = self._read(lines[:-1])
-        if rest := lines[-1]:
-            self._line.append(rest)
-            self._grow(len(rest))
+        self._hold(lines[-1])
         return events
 
     def flush(self) -> list[Event]:
@@ -82,7 +79,8 @@ class SseParser:
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-                self._grow(len(line))
+                self._size += len(line)
+                self._check()
             elif not line:
                 if self._data:
                     events.append(Event(b"\n".join(self._data), self._name.decode(errors="replace")))
@@ -93,7 +91,12 @@ class SseParser:
                 self._name = line[6:].removeprefix(b" ")
         return events
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max_event_bytes:
+    def _hold(self, piece: bytes) -> None:
+        if piece:
+            self._line.append(piece)
+            self._line_size += len(piece)
+            self._check()
+
+    def _check(self) -> None:
+        if self._size + self._line_size > self._max_event_bytes:
             raise TooLarge(f"a stream event is larger than {self._max_event_bytes} bytes")
