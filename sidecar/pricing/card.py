@@ -77,6 +77,7 @@ class Period:
 
 
 ALWAYS = Period()
+NOTHING_KNOWN = Usage()
 FREE = RateCard(
     "declared", "self-hosted", {meter: Rate(0) for meter in (*INPUT_METERS, *OUTPUT_METERS, *OTHER_METERS[1:])}
 )
@@ -110,22 +111,17 @@ def billed(amount_picodollars: int, provider_type: str) -> Cost:
 def meters(usage: Usage, priced: Container[str]) -> dict[str, int] | None:
     """Disjoint quantities by meter. A part is split from its whole only if it has a price of its own.
 
-    None if nothing at all is known of the usage. Parts that exceed their whole are cut to it.
+    None if nothing is known that could be priced. Parts that exceed their whole are cut to it.
     """
     found: dict[str, int] = {}
     parts_in = {"cache_read": usage.cache_read, "cache_write": usage.cache_write, "audio_input": usage.audio_in}
     parts_out = {"reasoning": usage.reasoning, "audio_output": usage.audio_out}
     found |= _split("input", input_tokens(usage), parts_in, INPUT_PARTS, priced)
     found |= _split("output", output_tokens(usage), parts_out, OUTPUT_PARTS, priced)
-    if "images" in priced and usage.images is not None:
-        found["images"] = usage.images
-    if "characters" in priced and usage.characters is not None:
-        found["characters"] = usage.characters
-    if usage.seconds is not None:
-        found["milliseconds"] = round(usage.seconds * 1000)
-    if not found and usage.requests is None and usage.images is None and usage.characters is None:
-        return None
-    if "requests" in priced:
+    milliseconds = None if usage.seconds is None else round(usage.seconds * 1000)
+    others = {"images": usage.images, "characters": usage.characters, "milliseconds": milliseconds}
+    found |= {meter: quantity for meter, quantity in others.items() if quantity is not None and meter in priced}
+    if "requests" in priced and (found or usage != NOTHING_KNOWN):
         found["requests"] = 1 if usage.requests is None else usage.requests
     return found or None
 
@@ -140,8 +136,10 @@ def output_tokens(usage: Usage) -> int | None:
 
 
 def _whole(whole: int | None, parts: Sequence[int | None]) -> int | None:
+    if whole is not None:
+        return whole
     known = [part for part in parts if part is not None]
-    return whole if whole is not None else sum(known) if known else None
+    return sum(known) if known else None
 
 
 def _split(

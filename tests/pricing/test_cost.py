@@ -83,7 +83,8 @@ def test_quantities_and_cost(usage: Usage, quantities: dict[str, int], micro_dol
         pytest.param(
             RateCard("x", "", {"characters": Rate(1)}), Usage(input=1), id="tokens where characters are priced"
         ),
-        pytest.param(CARD, Usage(input=1, seconds=2.5), id="seconds without a price"),
+        pytest.param(CARD, Usage(seconds=2.5), id="seconds where tokens are priced"),
+        pytest.param(CARD, Usage(images=1), id="images where tokens are priced"),
     ],
 )
 def test_an_unknown_price_is_not_zero(card: RateCard | None, usage: Usage) -> None:
