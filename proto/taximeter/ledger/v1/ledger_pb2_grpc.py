@@ -44,6 +44,11 @@ class LedgerServiceStub:
                 request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/taximeter.ledger.v1.LedgerService/Backup',
+                request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupRequest.SerializeToString,
+                response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -62,6 +67,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """The ledger's file, consistent, in chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +86,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.GetStatusRequest.FromString,
                     response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupRequest.FromString,
+                    response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -130,6 +147,33 @@ class LedgerService:
             '/taximeter.ledger.v1.LedgerService/GetStatus',
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.GetStatusRequest.SerializeToString,
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/taximeter.ledger.v1.LedgerService/Backup',
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupRequest.SerializeToString,
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

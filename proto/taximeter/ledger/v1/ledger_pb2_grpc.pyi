@@ -34,6 +34,8 @@ class LedgerServiceStub:
     Query: _grpc.UnaryStreamMultiCallable[_ledger_pb2.QueryRequest, _ledger_pb2.QueryResponse]
     """One statement; the answer is an Arrow IPC stream cut into chunks."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetStatusRequest, _ledger_pb2.GetStatusResponse]
+    Backup: _grpc.UnaryStreamMultiCallable[_ledger_pb2.BackupRequest, _ledger_pb2.BackupResponse]
+    """The ledger's file, consistent, in chunks."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -41,6 +43,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     Query: _aio.UnaryStreamMultiCallable[_ledger_pb2.QueryRequest, _ledger_pb2.QueryResponse]  # type: ignore[assignment]
     """One statement; the answer is an Arrow IPC stream cut into chunks."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetStatusRequest, _ledger_pb2.GetStatusResponse]  # type: ignore[assignment]
+    Backup: _aio.UnaryStreamMultiCallable[_ledger_pb2.BackupRequest, _ledger_pb2.BackupResponse]  # type: ignore[assignment]
+    """The ledger's file, consistent, in chunks."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -57,5 +61,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetStatusResponse, _abc.Awaitable[_ledger_pb2.GetStatusResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _ledger_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_pb2.BackupResponse], _abc.AsyncIterator[_ledger_pb2.BackupResponse]]:
+        """The ledger's file, consistent, in chunks."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
