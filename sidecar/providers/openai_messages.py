@@ -69,7 +69,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
 def index_of(entry: dict[str, Any], place: int) -> int:
     """Which choice an entry is about: its `index`, where that can be one, else its place in the list."""
     index = entry.get("index")
-    return index if isinstance(index, int) and 0 <= index < _MOST_CHOICES else place
+    return index if type(index) is int and 0 <= index < _MOST_CHOICES else place  # a bool is an int, but no index
 
 
 def text_of(said: dict[str, Any], name: str) -> str:
