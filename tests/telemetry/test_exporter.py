@@ -135,6 +135,14 @@ def test_a_collector_that_was_down_gets_everything_once_it_is_back(
     assert [("takes no spans" in text, "again" in text) for text in ours] == [(True, False), (False, True)]
 
 
+def test_a_password_in_the_endpoint_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with exporting(otlp_endpoint="http://user:hunter2@127.0.0.1:9", otlp_protocol="http/protobuf") as exporter:
+        exporter.handle([frame(record(answered(1)))])
+        assert not exporter.flush(0)
+    assert "127.0.0.1:9 takes no spans" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 def test_a_collector_that_answers_503_is_tried_again() -> None:
     with HttpReceiver(Received()) as receiver, exporting(**to(receiver)) as exporter:
         receiver.refusals = 1

@@ -9,50 +9,26 @@ Metrics are counted once per process, as frames are handled; they begin at zero 
 from __future__ import annotations
 
 import logging
-import threading
-import time
 import tomllib
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidecar.bookkeeper.telemetry.spans import Span, spans
+from sidecar.bookkeeper.telemetry.options import TelemetryOptions
+from sidecar.bookkeeper.telemetry.spans import spans
 from taximeter.journal.v1 import journal_pb2
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from sidecar.bookkeeper.telemetry.metrics import Metrics
+    from sidecar.bookkeeper.telemetry.outbox import Outbox
 
 PROVIDERS = Path(__file__).parents[2] / "data" / "providers.toml"
-BATCH_SPANS = 512
 PENDING_SPANS = 8192
 """From here on the Exporter is `full`."""
-BACKOFF_MIN_S = 0.1
-BACKOFF_MAX_S = 15.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TelemetryOptions:
-    """The settings' values that telemetry needs."""
-
-    otlp_endpoint: str | None = None
-    otlp_protocol: str = "grpc"
-    """grpc | http/protobuf"""
-    otlp_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    service_name: str = "taximeter"
-    resource_attributes: Mapping[str, str] = field(default_factory=dict)
-    trace_unsampled: bool = False
-    prometheus_port: int | None = None
-    """0: any free one."""
-    prometheus_host: str = "127.0.0.1"
-    metric_interval_s: float = 15.0
-    export_timeout_s: float = 5.0
-    """Of one request to the collector."""
 
 
 class Exporter:
@@ -62,7 +38,7 @@ class Exporter:
         """backlog: bytes of journal not yet ingested. Raises OSError if the Prometheus port cannot be had."""
         self._options = options
         self._names = provider_names() if self.enabled else {}
-        self._outbox = Outbox(options) if options.otlp_endpoint else None
+        self._outbox = self._make_outbox() if options.otlp_endpoint else None
         self._prometheus = _Prometheus(options) if options.prometheus_port is not None else None
         self._metrics = self._make_metrics(backlog) if self.enabled else None
         if not self.enabled:
@@ -106,6 +82,11 @@ class Exporter:
         if self._prometheus is not None:
             self._prometheus.close()
 
+    def _make_outbox(self) -> Outbox:
+        from sidecar.bookkeeper.telemetry.outbox import Outbox
+
+        return Outbox(self._options)
+
     def _make_metrics(self, backlog: Callable[[], int]) -> Metrics:
         from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
@@ -123,68 +104,6 @@ class Exporter:
             readers.append(self._prometheus.reader)
         source = otlp.resource(options.service_name, options.resource_attributes)
         return Metrics(readers, source, self._names, backlog)
-
-
-class Outbox:
-    """Spans on their way to the collector, oldest first; they leave it only when the collector has them."""
-
-    def __init__(self, options: TelemetryOptions) -> None:
-        from sidecar.bookkeeper.telemetry import otlp
-
-        self._exporter = otlp.span_exporter(
-            options.otlp_endpoint or "", options.otlp_protocol, options.otlp_headers, options.export_timeout_s
-        )
-        self._resource = otlp.resource(options.service_name, options.resource_attributes)
-        self._endpoint = options.otlp_endpoint
-        self._pending: deque[Span] = deque()
-        self._failures = 0
-        self._retry_at_s = 0.0
-        self._closed = threading.Event()
-
-    def __len__(self) -> int:
-        return len(self._pending)
-
-    def add(self, found: Sequence[Span]) -> None:
-        self._pending.extend(found)
-
-    def flush(self, timeout_s: float) -> bool:
-        deadline_s = time.monotonic() + timeout_s
-        while self._pending:
-            wait_s = self._retry_at_s - time.monotonic()
-            if wait_s > 0:
-                self._closed.wait(min(wait_s, max(deadline_s - time.monotonic(), 0)))
-            if self._closed.is_set() or time.monotonic() < self._retry_at_s:
-                return False
-            if not self._send_batch() and time.monotonic() >= deadline_s:
-                return False
-        return True
-
-    def close(self) -> None:
-        self._closed.set()
-        self._exporter.shutdown()
-
-    def _send_batch(self) -> bool:
-        from opentelemetry.sdk.trace.export import SpanExportResult
-
-        from sidecar.bookkeeper.telemetry.otlp import readable
-
-        batch = [self._pending[place] for place in range(min(BATCH_SPANS, len(self._pending)))]
-        sent = self._exporter.export([readable(span, self._resource) for span in batch]) is SpanExportResult.SUCCESS
-        if sent:
-            for _ in batch:
-                self._pending.popleft()
-        self._note(sent)
-        return sent
-
-    def _note(self, sent: bool) -> None:
-        """Backs off, and tells people once when the collector goes and once when it is back."""
-        if sent and self._failures:
-            _log.info("the OpenTelemetry collector at %s takes spans again", self._endpoint)
-        if not sent and not self._failures:
-            _log.warning("the OpenTelemetry collector at %s takes no spans; they are kept", self._endpoint)
-        self._failures = 0 if sent else self._failures + 1
-        pause_s = 0.0 if sent else min(BACKOFF_MIN_S * 2 ** min(self._failures, 20), BACKOFF_MAX_S)
-        self._retry_at_s = time.monotonic() + pause_s
 
 
 class _Prometheus:

@@ -10,16 +10,8 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 
 from sidecar.bookkeeper.telemetry import constants as otel
-from sidecar.bookkeeper.telemetry.spans import (
-    PICODOLLARS_PER_USD,
-    SECOND_NS,
-    Exchange,
-    Value,
-    exchanges,
-    is_server_error,
-    operation_name,
-    provider_name,
-)
+from sidecar.bookkeeper.telemetry.exchange import SECOND_NS, Exchange, exchanges, operation_name, provider_name
+from sidecar.bookkeeper.telemetry.spans import PICODOLLARS_PER_USD, Value, is_server_error
 from taximeter.journal.v1 import journal_pb2
 
 
