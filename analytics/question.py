@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,21 +57,3 @@ def every(conditions: Sequence[Condition]) -> Condition:
     """All of them hold; of none, true."""
     sql = " AND ".join(condition.sql for condition in conditions) or "true"
     return Condition(sql, tuple(value for condition in conditions for value in condition.params))
-
-
-_TAG_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-def tag_key(dimension: str) -> str | None:
-    """The key of a dimension "tag:<key>"; None for another dimension."""
-    prefix, colon, key = dimension.partition(":")
-    if prefix != "tag" or not colon:
-        return None
-    if not _TAG_KEY.fullmatch(key):
-        raise BadQuestion(f"not a tag key: {key!r} (letters, digits, '_', '.', '-')")
-    return key
-
-
-def unknown(dimension: str, known: Collection[str]) -> BadQuestion:
-    """The error for a dimension that is not in `known`."""
-    return BadQuestion(f"unknown dimension {dimension!r}; there are: {', '.join(known)}, tag:<key>")

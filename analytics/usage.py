@@ -9,25 +9,12 @@ attempts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
-from analytics.question import Condition, Filters, Parameter, Question, every, one_of, tag_key, unknown, within
+from analytics.dimensions import OF_TARGET, OF_TIME, Dimension, dimension, label, narrow
+from analytics.question import Condition, Filters, Parameter, Question, every, within
 
-OF_CALL = {
-    "day": "CAST(started_at AS DATE)",
-    "hour": "date_trunc('hour', started_at)",
-    "alias": "alias",
-    "workspace": "workspace",
-    "caller": "caller",
-    "operation": "operation",
-    "status": "status",
-}
-"""Dimensions that a call has one value of."""
-OF_TARGET = {"provider": "provider", "model": "model", "key": "key_id"}
-"""Dimensions that each attempt has its own value of; of a call it is the value of record ("" if none answered)."""
-OF_TIME = ("day", "hour")
-DIMENSIONS = (*OF_CALL, *OF_TARGET)
+__all__ = ["ERRORS", "MEASURES", "label", "usage_question"]
 
 ERRORS = "('error', 'refused', 'abandoned')"
 """Statuses of calls that were not answered although the caller waited. Cancelled: the caller did not wait."""
@@ -60,26 +47,6 @@ _MEASURED_BY_TARGET = {name: f"coalesce({name}, 0)" for name in MEASURES} | {
 """What a row of one side only shows for the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Dimension:
-    name: str
-    expression: str
-    params: tuple[str, ...] = ()
-
-    @property
-    def column(self) -> str:
-        return f'"{self.name}"'
-
-    @property
-    def selected(self) -> str:
-        return f"{self.expression} AS {self.column}"
-
-    @property
-    def kept(self) -> str:
-        """A name of its own beside the view's columns."""
-        return f'"={self.name}"'
-
-
 def usage_question(
     start: datetime,
     end: datetime,
@@ -93,8 +60,8 @@ def usage_question(
 
     [start, end) of the calls' starts. Rows: times ascending, then dearest first. To page, ask for one more than
     the page holds. Raises BadQuestion."""
-    asked = [_dimension(name) for name in dict.fromkeys(group_by)]
-    narrowed = {name: _filter(name, wanted) for name, wanted in (filters or {}).items()}
+    asked = [dimension(name) for name in dict.fromkeys(group_by)]
+    narrowed = {name: narrow(name, wanted) for name, wanted in (filters or {}).items()}
     of_calls = every([within(start, end), *(each for name, each in narrowed.items() if name not in OF_TARGET)])
     of_targets = every([each for name, each in narrowed.items() if name in OF_TARGET])
     by_target = bool(OF_TARGET.keys() & {*narrowed, *(each.name for each in asked)})
@@ -102,31 +69,7 @@ def usage_question(
     return _ordered(question, asked, limit, offset)
 
 
-def label(value: object) -> str:
-    """A dimension's value as text: days and hours in ISO form, UTC."""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _dimension(name: str) -> _Dimension:
-    key = tag_key(name)
-    if key is not None:
-        return _Dimension(name, "coalesce(tags[?], '')", (key,))
-    known = OF_CALL.get(name) or OF_TARGET.get(name)
-    if known is None:
-        raise unknown(name, DIMENSIONS)
-    return _Dimension(name, known)
-
-
-def _filter(name: str, wanted: str | Sequence[str]) -> Condition:
-    if name in OF_TIME:
-        raise unknown(name, [each for each in DIMENSIONS if each not in OF_TIME])
-    dimension = _dimension(name)
-    return one_of(dimension.expression, wanted, dimension.params)
-
-
-def _by_call(asked: Sequence[_Dimension], of_calls: Condition) -> Question:
+def _by_call(asked: Sequence[Dimension], of_calls: Condition) -> Question:
     """Everything from the calls themselves."""
     selected = "".join(f"{each.selected}, " for each in asked)
     sql = f"""SELECT {selected}{_COUNTED},
@@ -138,10 +81,10 @@ FROM ai_call_logs WHERE {of_calls.sql}{_group(asked)}"""  # noqa: S608 - pieces 
     return _shaped(sql, [*(value for each in asked for value in each.params), *of_calls.params], asked)
 
 
-def _by_target(asked: Sequence[_Dimension], of_calls: Condition, of_targets: Condition) -> Question:
+def _by_target(asked: Sequence[Dimension], of_calls: Condition, of_targets: Condition) -> Question:
     """Counts from the calls, by their target of record; usage from the attempts; one row where either has something."""
     call_side = [each for each in asked if each.name not in OF_TARGET]
-    kept = "".join(f", {each.expression} AS {each.kept}" for each in call_side)
+    kept = "".join(f", {each.expression} AS {_kept(each)}" for each in call_side)
     columns = [each.column for each in asked]
     counted = "".join(f"{_at(each)}, " for each in asked)
     join = f"FULL JOIN used USING ({', '.join(columns)})" if asked else "CROSS JOIN used"
@@ -151,7 +94,7 @@ def _by_target(asked: Sequence[_Dimension], of_calls: Condition, of_targets: Con
 ), counted AS (
   SELECT {counted}{_COUNTED} FROM picked WHERE {of_targets.sql}{_group(asked)}
 ), tried AS (
-  SELECT attempt.*{"".join(f", picked.{each.kept}" for each in call_side)}
+  SELECT attempt.*{"".join(f", picked.{_kept(each)}" for each in call_side)}
   FROM picked JOIN ai_call_attempts AS attempt ON attempt.sidecar_id = picked.sidecar_id AND attempt.seq = picked.seq
 ), used AS (
   SELECT {counted}count(*) AS attempts,
@@ -166,22 +109,27 @@ FROM counted {join}"""  # noqa: S608 - pieces of this module, no values
     return Question(sql, (*params, *of_calls.params, *of_targets.params, *of_targets.params))
 
 
-def _at(dimension: _Dimension) -> str:
+def _at(asked: Dimension) -> str:
     """The dimension within `picked` or `tried`: a target's own column, or the call's, computed once."""
-    expression = dimension.expression if dimension.name in OF_TARGET else dimension.kept
-    return f"{expression} AS {dimension.column}"
+    expression = asked.expression if asked.name in OF_TARGET else _kept(asked)
+    return f"{expression} AS {asked.column}"
 
 
-def _group(asked: Sequence[_Dimension]) -> str:
+def _kept(asked: Dimension) -> str:
+    """A name of its own beside the views' columns."""
+    return f'"={asked.name}"'
+
+
+def _group(asked: Sequence[Dimension]) -> str:
     return " GROUP BY ALL" if asked else ""
 
 
-def _shaped(sql: str, params: Sequence[Parameter], asked: Sequence[_Dimension]) -> Question:
+def _shaped(sql: str, params: Sequence[Parameter], asked: Sequence[Dimension]) -> Question:
     columns = ", ".join([*(each.column for each in asked), *MEASURES])
     return Question(f"SELECT {columns} FROM ({sql})", tuple(params))  # noqa: S608 - column names of this module
 
 
-def _ordered(question: Question, asked: Sequence[_Dimension], limit: int | None, offset: int) -> Question:
+def _ordered(question: Question, asked: Sequence[Dimension], limit: int | None, offset: int) -> Question:
     times = [each.column for each in asked if each.name in OF_TIME]
     others = [each.column for each in asked if each.name not in OF_TIME]
     order = ", ".join([*times, "cost_usd DESC NULLS LAST", "calls DESC", *others])

@@ -68,6 +68,11 @@ class Bookkeeper(ledger_pb2_grpc.LedgerServiceServicer):
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         yield from answer(request, context)
 
+    def Backup(  # noqa: N802
+        self, request: ledger_pb2.BackupRequest, context: grpc.ServicerContext
+    ) -> Iterator[ledger_pb2.BackupResponse]:
+        raise AssertionError("readers make no copies")
+
     def GetStatus(  # noqa: N802
         self, request: ledger_pb2.GetStatusRequest, context: grpc.ServicerContext
     ) -> ledger_pb2.GetStatusResponse:

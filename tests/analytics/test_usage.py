@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.dimensions import DIMENSIONS, OF_TARGET, label
 from analytics.question import BadQuestion
-from analytics.usage import DIMENSIONS, MEASURES, OF_TARGET, label, usage_question
+from analytics.usage import MEASURES, usage_question
 from sidecar.core.call import Attempt, CallRecord, CallStatus, UsageSource
 from sidecar.core.money import to_usd
-from tests.support.analytics import START, ask, at, build, ledgers, ns
+from tests.support.analytics import START, ask, at, build, ledgers, ns, temporary
 
 END = START + timedelta(days=1)
 CHOICES = [*DIMENSIONS, "tag:team"]
@@ -31,7 +31,9 @@ def value(name: str, record: CallRecord, attempt: Attempt | None = None) -> Any:
     started = at(record.started_ns)
     assert started is not None
     values = {
+        "month": started.date().replace(day=1),
         "day": started.date(),
+        "minute": started.replace(second=0, microsecond=0),
         "hour": started.replace(minute=0, second=0, microsecond=0),
         "key": (attempt or record).key_id,
         "provider": attempt.target.provider if attempt else record.provider_of_record,
@@ -101,7 +103,7 @@ def comparable(rows: list[dict[str, Any]]) -> list[list[tuple[str, Any]]]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     ledgers(),
     st.lists(st.sampled_from(CHOICES), max_size=3, unique=True),
@@ -114,9 +116,8 @@ def comparable(rows: list[dict[str, Any]]) -> list[list[tuple[str, Any]]]:
 def test_usage_is_what_reading_every_record_gives(
     records: list[CallRecord], group_by: list[str], filters: dict[str, str]
 ) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        path = build(Path(directory) / "ledger.duckdb", records)
-        rows = ask(path, usage_question(START, END, group_by, filters))
+    with temporary(records) as home:
+        rows = ask(home / "ledger.duckdb", usage_question(START, END, group_by, filters))
     assert comparable(rows) == comparable(brute_force(records, group_by, filters))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -193,3 +195,11 @@ def ledgers(draw: st.DrawFn) -> list[CallRecord]:
             )
         )
     return records
+
+
+@contextmanager
+def temporary(records: Iterable[CallRecord]) -> Iterator[Path]:
+    """A home with such a ledger, for tests that hypothesis runs many times."""
+    with tempfile.TemporaryDirectory() as directory:
+        build(Path(directory) / "ledger.duckdb", records)
+        yield Path(directory)

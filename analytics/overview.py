@@ -1,0 +1,68 @@
+"""The whole at a glance: totals, courses over time, and how providers did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from analytics.answering import Source
+from analytics.period import Period
+from analytics.question import Filters, Question, every, within
+from analytics.usage import usage_question
+
+Row = dict[str, Any]
+
+
+def frame(source: Source, question: Question) -> pl.DataFrame:
+    """An answer as a Polars frame; exact decimals stay decimals."""
+    answer = pl.from_arrow(source.table(question.sql, question.params))
+    if isinstance(answer, pl.Series):
+        raise TypeError("an answer has columns")
+    return answer
+
+
+def totals(source: Source, period: Period, filters: Filters | None = None) -> Row:
+    """The measures of usage over the whole period, in one row."""
+    (row,) = frame(source, usage_question(period.start, period.end, (), filters)).to_dicts()
+    return row
+
+
+def grain(period: Period) -> str:
+    """A dimension of time that draws the period in tens to a few hundred points."""
+    for limit, name in ((timedelta(hours=4), "minute"), (timedelta(days=8), "hour"), (timedelta(days=400), "day")):
+        if period.length <= limit:
+            return name
+    return "month"
+
+
+def course(source: Source, period: Period, by: str | None = None, filters: Filters | None = None) -> pl.DataFrame:
+    """Measures by `at` (UTC, the grain's start) and `by`, times without any call left out."""
+    step = grain(period)
+    asked = usage_question(period.start, period.end, [step, *([by] if by else [])], filters)
+    return frame(source, asked).rename({step: "at"}).with_columns(pl.col("at").cast(pl.Datetime("us")))
+
+
+def filled(rows: pl.DataFrame, period: Period, values: Sequence[str]) -> pl.DataFrame:
+    """One row for each time of the period's grain: `values` summed, 0 where no call was. Columns: at, *values."""
+    step = {"minute": "1m", "hour": "1h", "day": "1d", "month": "1mo"}[grain(period)]
+    start, end = (moment.replace(tzinfo=None) for moment in (period.start, period.end))
+    times = pl.datetime_range(start, end, step, closed="left", eager=True, time_unit="us").dt.truncate(step)
+    sums = rows.group_by("at").agg(pl.col(value).cast(pl.Float64).sum() for value in values)
+    at = pl.concat([times, rows["at"].cast(pl.Datetime("us"))]).unique().alias("at")
+    return at.to_frame().join(sums, on="at", how="left").fill_null(0).sort("at")
+
+
+def providers_question(start: datetime, end: datetime) -> Question:
+    """By provider, of the attempts there: attempts, failed, p50_ms and p95_ms of those that succeeded, most first."""
+    asked = every([within(start, end, "call.started_at")])
+    sql = f"""SELECT attempt.provider, count(*) AS attempts,
+  count(*) FILTER (attempt.status IN ('failed', 'abandoned')) AS failed,
+  quantile_cont(attempt.duration_ms, 0.5) FILTER (attempt.status = 'ok') AS p50_ms,
+  quantile_cont(attempt.duration_ms, 0.95) FILTER (attempt.status = 'ok') AS p95_ms
+FROM ai_call_logs AS call JOIN ai_call_attempts AS attempt
+  ON attempt.sidecar_id = call.sidecar_id AND attempt.seq = call.seq
+WHERE {asked.sql} GROUP BY ALL ORDER BY attempts DESC, provider"""  # noqa: S608 - pieces of this package, no values
+    return Question(sql, asked.params)

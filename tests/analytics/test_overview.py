@@ -1,0 +1,87 @@
+"""Courses over time and percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analytics.latency import latency_question
+from analytics.overview import course, filled, grain, totals
+from analytics.period import Period
+from analytics.source import Source, open_source
+from sidecar.core.call import Attempt, AttemptStatus, CallRecord, CallStatus, Target
+from tests.support.analytics import START, ask, build, ns, settled
+
+DAY = Period(START, START + timedelta(days=1))
+
+
+def call(seq: int, minute: int, took_ms: int, **more: object) -> CallRecord:
+    start = ns(START) + minute * 60 * 10**9
+    attempt = Attempt(1, Target("openai", "m"), "openai", AttemptStatus.OK, start, start + took_ms * 10**6,
+                      first_token_ns=start + took_ms * 10**5)  # fmt: skip
+    return settled(seq, start, [attempt], CallStatus.OK, overhead_ns=2_000_000, **more)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    took = [(0, 100), (1, 200), (2, 300), (130, 400)]
+    records = [call(n, minute, ms, alias="smart", streamed=n == 0) for n, (minute, ms) in enumerate(took)]
+    build(tmp_path / "ledger.duckdb", [*records, settled(9, ns(START), [], CallStatus.REFUSED)])
+    return open_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (timedelta(minutes=30), "minute"), (timedelta(hours=4), "minute"), (timedelta(hours=24), "hour"),
+        (timedelta(days=7), "hour"), (timedelta(days=31), "day"), (timedelta(days=366), "day"),
+        (timedelta(days=800), "month"),
+    ],
+)  # fmt: skip
+def test_grain_fits_the_period(length: timedelta, expected: str) -> None:
+    assert grain(Period(START, START + length)) == expected
+
+
+def test_totals_are_one_row(source: Source) -> None:
+    whole = totals(source, DAY)
+    assert (whole["calls"], whole["errors"], whole["p50_ms"]) == (5, 1, 250.0)
+
+
+def test_a_course_is_filled_where_nothing_was(source: Source) -> None:
+    rows = filled(course(source, DAY), DAY, ["calls", "cost_usd"])
+    assert rows.height == 24
+    assert rows["calls"].to_list()[:4] == [4, 0, 1, 0]
+
+
+def test_an_uneven_start_keeps_its_first_calls(source: Source) -> None:
+    period = Period(START + timedelta(seconds=30), START + timedelta(hours=3))
+    rows = filled(course(source, period), period, ["calls"])
+    assert (rows.height, rows["calls"].sum()) == (180, 3)
+
+
+def test_a_course_by_alias(source: Source) -> None:
+    rows = course(source, DAY, "alias")
+    assert rows.group_by("alias").agg(pl.col("calls").sum()).sort("alias").rows() == [("", 1), ("smart", 4)]
+
+
+@pytest.mark.parametrize(
+    ("column", "by_hand"),
+    [
+        ("duration_p50_ms", 250.0), ("duration_p99_ms", 397.0), ("first_token_p95_ms", 10.0), ("overhead_p50_ms", 2.0),
+        ("calls", 4),
+    ],
+)  # fmt: skip
+def test_percentiles(source: Source, tmp_path: Path, column: str, by_hand: float) -> None:
+    (row,) = ask(tmp_path / "ledger.duckdb", latency_question(DAY.start, DAY.end))
+    assert row[column] == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("group_by", [["provider"], ["hour", "tag:team"]])
+def test_percentiles_by_dimension(source: Source, tmp_path: Path, group_by: Sequence[str]) -> None:
+    rows = ask(tmp_path / "ledger.duckdb", latency_question(DAY.start, DAY.end, group_by, {"alias": "smart"}))
+    assert sum(row["calls"] for row in rows) == 4
+    assert list(rows[0])[: len(group_by)] == list(group_by)
