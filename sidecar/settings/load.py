@@ -12,11 +12,12 @@ from sidecar.settings import file_providers, units
 from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
 from sidecar.settings.drafts import Drafts
+from sidecar.settings.lookup import Lookup, file_key
 from sidecar.settings.providers import read_variables, unknown_variables
 from sidecar.settings.rows import Rows, known_rows
 from sidecar.settings.sources import JSON, TOML, Origin, Problems, Sources, read_sources
 from sidecar.settings.steps import Step, alias_tables, task_steps
-from sidecar.settings.system import SPECS, Lookup, Settings, file_key, read_settings
+from sidecar.settings.system import SPECS, Settings, read_settings
 from sidecar.settings.tables import Table, read_file
 
 CATALOG_VARIABLES = ("AI_ROTATION", "AI_RETRY_FAILED", "AI_MAX_RETRIES")
