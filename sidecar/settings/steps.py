@@ -135,7 +135,7 @@ def routes_of(steps: Sequence[Step], slot: str, drafts: Drafts, problems: Proble
             draft.asked_for = True
             model = step.model or (draft.model(slot) if draft.offers(slot) else "")
             if not model and draft.offers(slot):
-                problems.error(step.model_origin, f"is not set, and {draft.name} has no default model here")
+                problems.error(step.model_origin, f"is not set, and {draft.name} has no default model")
             target = Target(draft.name, model)
             routes.setdefault(target, Route(target, step.weight, step.priority, step.timeouts))
     return tuple(routes.values())
