@@ -18,7 +18,9 @@ from sidecar.cli import Exit
 if TYPE_CHECKING:
     from sidecar.settings import Loaded
 
-out = Console(soft_wrap=True, highlight=False)
+PIPED_WIDTH = 240
+"""Columns where nobody's terminal says otherwise: a table in a file is not to be folded."""
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

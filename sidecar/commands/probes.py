@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -14,8 +15,9 @@ async def serving(socket: Path) -> bool:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
-            said = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+            said = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
         except grpc.aio.AioRpcError:
             return False
     return bool(said.status == health_pb2.HealthCheckResponse.SERVING)

@@ -9,7 +9,7 @@ from tests.support.stack import stack
 
 
 def prove(kills: int, workers: int, pause_s: tuple[float, float], seed: int) -> None:
-    with stack(TAXIMETER_JOURNAL_SEGMENT_BYTES="1MiB") as running_stack:
+    with stack(TAXIMETER_JOURNAL_SEGMENT="1MiB") as running_stack:
         running_stack.provider()
         running = {"bookkeeper": running_stack.bookkeeper(), "sidecar": running_stack.sidecar()}
         tally, killed = asyncio.run(

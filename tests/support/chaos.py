@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import grpc
-from analytics.source import open_source
 
+from analytics.source import open_source
 from taximeter.v1 import invocation_pb2, invocation_pb2_grpc, payload_pb2
 from tests.support.stack import Process, Stack, until
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30.0
@@ -109,8 +110,9 @@ class Stack:
         def serving() -> bool:
             assert process.popen.poll() is None, process.said()
             with grpc.insecure_channel(self.address) as channel:
+                stub: Any = health_pb2_grpc.HealthStub(channel)
                 try:
-                    said = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+                    said = stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
                 except grpc.RpcError:
                     return False
                 return bool(said.status == health_pb2.HealthCheckResponse.SERVING)

@@ -1,0 +1,120 @@
+"""`taximeter doctor`: looks at everything once, and says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidecar import local_model
+from sidecar.cli import Exit
+from sidecar.commands.context import configuration, out, print_json
+from sidecar.commands.probes import serving, shown
+
+if TYPE_CHECKING:
+    from sidecar.settings import Loaded
+
+LOW_DISK_BYTES = 1 << 30
+LAG_S = 10.0
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    verdict: Verdict
+    says: str
+
+
+def doctor(*, as_json: bool) -> int:
+    """Returns 0 if nothing is wrong, else 1."""
+    loaded = configuration()
+    findings = [*_providers(loaded), *_home(loaded.settings.home), *_processes(loaded), *_books(loaded)]
+    if as_json:
+        print_json([{"what": each.what, "verdict": each.verdict, "says": each.says} for each in findings])
+    else:
+        marks = {Verdict.OK: "[green]ok   [/]", Verdict.NOTE: "[yellow]note [/]", Verdict.WRONG: "[red]wrong[/]"}
+        for each in findings:
+            out.print(f"{marks[each.verdict]} {each.what:<14} ", end="")
+            out.print(each.says, markup=False)
+    return Exit.FAILED if any(each.verdict is Verdict.WRONG for each in findings) else Exit.OK
+
+
+def _providers(loaded: Loaded) -> Iterator[Finding]:
+    from sidecar.settings import any_usable
+    from sidecar.settings.describe import configured, unusable
+
+    for warning in loaded.warnings:
+        yield Finding("configuration", Verdict.NOTE, warning)
+    usable = [name for name in configured(loaded) if loaded.catalog.accounts[name].usable]
+    for name, why in unusable(loaded):
+        yield Finding("provider", Verdict.NOTE, f"{name} cannot be used: {why}")
+    if any_usable(loaded):
+        yield Finding("providers", Verdict.OK, f"usable: {', '.join(usable)}")
+    elif why_not := local_model.missing():
+        yield Finding("providers", Verdict.WRONG, f"none is usable (say OPENAI_API_KEY=...), and {why_not}")
+    else:
+        yield Finding("providers", Verdict.NOTE, "none is usable; `taximeter up` will start the embedded model")
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        yield Finding("home", Verdict.NOTE, f"{home} is made by the first start")
+        return
+    if not os.access(home, os.W_OK):
+        yield Finding("home", Verdict.WRONG, f"{home} cannot be written; set TAXIMETER_HOME to a folder of yours")
+    elif home.stat().st_mode & 0o077:
+        yield Finding("home", Verdict.WRONG, f"{home} can be read by others: chmod 700 {home}")
+    else:
+        yield Finding("home", Verdict.OK, str(home))
+    free = shutil.disk_usage(home).free
+    low = free < LOW_DISK_BYTES
+    says = f"{free / (1 << 30):.1f} GiB free"
+    yield Finding("disk", Verdict.WRONG if low else Verdict.OK, says + (": make room, or calls are refused" * low))
+
+
+def _processes(loaded: Loaded) -> Iterator[Finding]:
+    settings = loaded.settings
+    up = asyncio.run(serving(settings.socket))
+    says = f"serving at {settings.socket}" if up else "not running: taximeter up, or taximeter sidecar"
+    yield Finding("sidecar", Verdict.OK if up else Verdict.NOTE, says)
+    up = asyncio.run(shown("127.0.0.1", settings.dashboard_port))
+    says = f"http://127.0.0.1:{settings.dashboard_port}" if up else "not running: taximeter dashboard"
+    yield Finding("dashboard", Verdict.OK if up else Verdict.NOTE, says)
+
+
+def _books(loaded: Loaded) -> Iterator[Finding]:
+    from analytics.source import NoLedger, SourceError, open_source
+
+    try:
+        status = open_source(loaded.settings.home).status()
+    except NoLedger:
+        yield Finding("ledger", Verdict.NOTE, "nothing was recorded yet")
+        return
+    except SourceError as failed:
+        yield Finding("ledger", Verdict.WRONG, str(failed))
+        return
+    yield Finding(
+        "ledger", Verdict.OK, f"{status.calls:,} calls, {status.open_calls} open, schema {status.schema_version}"
+    )
+    if not status.live:
+        yield Finding("bookkeeper", Verdict.NOTE, "not running: the journal waits for it; taximeter bookkeeper")
+    elif status.lag_s > LAG_S:
+        yield Finding("bookkeeper", Verdict.WRONG, f"{status.lag_s:.0f} s behind the journal: see its log")
+    else:
+        yield Finding("bookkeeper", Verdict.OK, f"{status.backlog_bytes:,} bytes of journal to go")
+    if status.corrupt_frames:
+        says = f"{status.corrupt_frames} damaged frames were passed over: check the disk, then taximeter rebuild"
+        yield Finding("journal", Verdict.WRONG, says)
