@@ -66,7 +66,7 @@ class Stop:
     def holding(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[None]:
         """Within: a cancel interrupts `cursor`, and so does the end of `timeout_s`."""
         self._interrupt = cursor.interrupt
-        late = QueryTooLarge(f"the query took longer than {timeout_s:g} s (TAXIMETER_QUERY_TIMEOUT_S): ask for less")
+        late = QueryTooLarge(f"the query took longer than {timeout_s:g} s (TAXIMETER_QUERY_TIMEOUT): ask for less")
         timer = threading.Timer(timeout_s, self.cancel, [late])
         timer.daemon = True
         timer.start()

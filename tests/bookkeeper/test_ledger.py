@@ -37,8 +37,8 @@ def test_a_call_stands_with_its_times_to_the_nanosecond(ledger: Ledger) -> None:
     book(ledger, finished(0))
     assert rows(
         ledger,
-        "SELECT CAST(started_at AS VARCHAR), started_ns, day, duration_ms, time_to_first_token_ms, provider_ms, overhead_us "
-        "FROM ai_call_logs",
+        "SELECT CAST(started_at AS VARCHAR), started_ns, day, duration_ms, time_to_first_token_ms, provider_ms, "
+        "overhead_us FROM ai_call_logs",
     ) == [("2026-01-01 00:00:00.123456", T0_NS, dt.date(2026, 1, 1), 25.0, 6.0, 20.0, 1500)]
 
 

@@ -1,0 +1,88 @@
+"""LedgerService: raw SQL, state and a copy of the ledger, for the owner of the bookkeeper's socket."""
+# ruff: noqa: N802 - the methods are named by the service
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sidecar.bookkeeper.answering import CHUNK_BYTES, Asking, Context, cut, told
+from sidecar.bookkeeper.ingest import Progress
+from sidecar.core.faults import Refusal, RefusalReason
+from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+
+_COUNTS = """SELECT (SELECT count(*) FROM calls) AS calls, (SELECT count(*) FROM open_calls) AS open_calls,
+(SELECT coalesce(sum(corrupt_frames), 0)::BIGINT FROM ledger_positions) AS corrupt_frames"""
+
+
+class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
+    def __init__(self, asking: Asking, progress: Callable[[], Progress], telemetry_backlog: Callable[[], int]) -> None:
+        """`telemetry_backlog`: bytes of journal that it has yet to send."""
+        self._asking = asking
+        self._progress = progress
+        self._telemetry_backlog = telemetry_backlog
+
+    def Query(self, request: ledger_pb2.QueryRequest, context: Context) -> Iterator[ledger_pb2.QueryResponse]:
+        with told(context):
+            batches = self._asking.batches(request.sql, _parameters(request.parameters_json), context)
+            for part in ipc_stream(batches):
+                yield ledger_pb2.QueryResponse(arrow_ipc=part)
+
+    def GetStatus(self, request: ledger_pb2.GetStatusRequest, context: Context) -> ledger_pb2.GetStatusResponse:  # noqa: ARG002 - gRPC's signature
+        with told(context):
+            (counts,) = self._asking.rows(_COUNTS, (), context)
+            progress = self._progress()
+            return ledger_pb2.GetStatusResponse(
+                schema_version=self._asking.ledger.version,
+                **counts,
+                backlog_bytes=progress.backlog_bytes,
+                lag_s=progress.lag_s,
+                last_ingest_ns=progress.last_ingest_ns,
+                telemetry_backlog_bytes=self._telemetry_backlog(),
+            )
+        raise AssertionError("told aborts")
+
+    def Backup(self, request: ledger_pb2.BackupRequest, context: Context) -> Iterator[ledger_pb2.BackupResponse]:  # noqa: ARG002 - gRPC's signature
+        ledger = self._asking.ledger
+        with told(context), tempfile.TemporaryDirectory(prefix=".backup-", dir=ledger.path.parent) as folder:
+            copy = Path(folder) / ledger.path.name
+            try:
+                ledger.copy_to(copy)
+            except OSError as error:
+                raise Refusal("RESOURCE_EXHAUSTED", RefusalReason.INTERNAL, str(error)) from error
+            with copy.open("rb") as file:
+                while data := file.read(CHUNK_BYTES):
+                    yield ledger_pb2.BackupResponse(data=data)
+
+
+def ipc_stream(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    """Batches, of which the first tells the schema, as one Arrow IPC stream in chunks."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, next(batches).schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield from _drained(sink)
+    yield from _drained(sink)
+
+
+def _drained(sink: io.BytesIO) -> Iterator[bytes]:
+    written = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return cut(written)
+
+
+def _parameters(text: str) -> tuple[Any, ...]:
+    try:
+        values = json.loads(text or "[]")
+    except ValueError:
+        values = None
+    if not isinstance(values, list):
+        raise Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, "parameters_json is not a JSON array")
+    return tuple(values)
