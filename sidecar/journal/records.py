@@ -106,10 +106,10 @@ def started_frame(record: CallRecord) -> journal_pb2.Frame:
     return _frame("started", record)
 
 
-def finished_frame(record: CallRecord, max_bytes: int = 1 << 20) -> journal_pb2.Frame:
-    """A record that is too large, or that protobuf refuses, is tamed: an odd record is better than none."""
-    frame = _frame("finished", record)
-    return frame if frame.ByteSize() <= max_bytes else _frame("finished", tame(record))
+def finished_payload(record: CallRecord, max_bytes: int = 1 << 20) -> bytes:
+    """A serialized Frame. A record that is too large, or that protobuf refuses, is tamed: better odd than lost."""
+    payload = _frame("finished", record).SerializeToString()
+    return payload if len(payload) <= max_bytes else _frame("finished", tame(record)).SerializeToString()
 
 
 def _frame(entry: str, record: CallRecord) -> journal_pb2.Frame:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sidecar.core.call import CallRecord
 from sidecar.core.clock import Clock
 from sidecar.journal.frames import MAGIC, encode, scan
-from sidecar.journal.records import finished_frame, from_proto
+from sidecar.journal.records import finished_payload, from_proto
 from sidecar.journal.segments import (
     BEGINNING,
     Position,
@@ -130,12 +130,13 @@ def _ending(sidecar_id: str, number: int, book: _Book, finishes: list[CallRecord
         next_seq=book.next_seq,
         open_calls=book.open_calls.values(),
     )
-    frames = [
-        journal_pb2.Frame(snapshot=snapshot),
-        *(finished_frame(record) for record in finishes),
-        journal_pb2.Frame(closed=journal_pb2.Closed(at_ns=at_ns, recovered=len(finishes))),
+    closed_frame = journal_pb2.Frame(closed=journal_pb2.Closed(at_ns=at_ns, recovered=len(finishes)))
+    payloads = [
+        journal_pb2.Frame(snapshot=snapshot).SerializeToString(),
+        *(finished_payload(record) for record in finishes),
+        closed_frame.SerializeToString(),
     ]
-    return b"".join(encode(frame.SerializeToString()) for frame in frames)
+    return b"".join(encode(payload) for payload in payloads)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from sidecar.core.call import CallRecord
 from sidecar.core.clock import Clock
 from sidecar.journal.frames import encode
-from sidecar.journal.records import finished_frame, started_frame
+from sidecar.journal.records import finished_payload, started_frame
 from sidecar.journal.retention import backlog_bytes
 from sidecar.journal.roll import Roll
 from sidecar.journal.segments import JournalFailed, JournalFull, sync_directory
@@ -131,7 +131,7 @@ class Journal:
         call = self._open[record.seq]
         try:
             self._check()
-            fd = self._append(encode(finished_frame(record, call.reserved).SerializeToString()))
+            fd = self._append(encode(finished_payload(record, call.reserved)))
         except JournalFailed as error:
             future.set_exception(error)
             return future
