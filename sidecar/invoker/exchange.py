@@ -1,0 +1,146 @@
+"""One exchange with one provider: the request goes out, the answer comes in, every wait is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from sidecar.core.clock import Clock
+from sidecar.core.faults import Fault, FirstTokenTimeout, ResponseTimeout, Stalled, StreamCut
+from sidecar.invoker.live import Live
+from sidecar.invoker.watch import Watch
+from sidecar.providers.transport import Answer, Transport
+from sidecar.providers.wire import HttpRequest, HttpResponse, Pending, Reader, Reply
+
+LINGER_S = 1.0
+"""How long a stream whose choices are all whole is waited for: usage and the terminal event may follow."""
+
+
+class DeadlinePassed(Exception):
+    """The caller's deadline came while the provider was waited for."""
+
+
+class Exchange:
+    """`left_s` below: until the caller's deadline."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    async def ask(self, live: Live, left_s: float, max_bytes: int) -> None:
+        """The whole answer at once, as `live.reply`. Raises Fault, DeadlinePassed."""
+        response_s = live.timeouts.response_s or left_s
+        live.waits(self._clock.monotonic_ns())
+        try:
+            async with asyncio.timeout(min(response_s, left_s)):
+                await self._converse(live, max_bytes)
+        except TimeoutError:
+            if left_s <= response_s:
+                raise DeadlinePassed from None
+            raise ResponseTimeout(f"no answer within {response_s:g} s") from None
+        finally:
+            live.resumes(self._clock.monotonic_ns())
+
+    async def _converse(self, live: Live, max_bytes: int) -> None:
+        reply = await self._send(live, live.request, max_bytes)
+        while isinstance(reply, Pending):
+            await asyncio.sleep(reply.after_s)
+            live.waits(self._clock.monotonic_ns())
+            reply = await self._send(live, reply.request, max_bytes)
+        live.reply = reply
+        live.content_bytes = reply.payload.ByteSize()
+
+    async def _send(self, live: Live, request: HttpRequest, max_bytes: int) -> Reply | Pending:
+        connect_s = live.timeouts.connect_s or 0.0
+        response = await self._transport.send(request, connect_s=connect_s, max_bytes=max_bytes)
+        live.resumes(self._clock.monotonic_ns())
+        live.answered(response.status, response.headers)
+        live.bytes_received += len(response.body)
+        if not 200 <= response.status < 300:
+            raise live.codec.fault(response)
+        return live.codec.decode(response)
+
+    async def stream(self, live: Live, reader: Reader, left_s: float, max_bytes: int) -> AsyncGenerator[Any, None]:
+        """Chunks as they come; then `live.reply`. Raises Fault, DeadlinePassed."""
+        live.reader = reader
+        ear = _Ear(live, reader, self._clock, left_s)
+        stream = self._transport.stream(live.request, connect_s=live.timeouts.connect_s or 0.0, max_bytes=max_bytes)
+        try:
+            ear.listen()
+            async with stream as answer:
+                live.answered(answer.status, answer.headers)
+                if not 200 <= answer.status < 300:
+                    raise await _rejection(live, answer)
+                async for data in answer.chunks():
+                    ear.rest()
+                    live.bytes_received += len(data)
+                    for chunk in reader.feed(data):
+                        live.gave(chunk, self._clock.monotonic_ns())
+                        yield chunk
+                    if reader.done:
+                        break
+                    ear.listen()
+        except asyncio.CancelledError:
+            if not ear.interrupted():
+                raise
+            if not reader.complete:
+                raise ear.silence() from None
+        except StreamCut:
+            if not reader.complete:
+                raise
+        finally:
+            ear.close()
+        live.reply = reader.finish()
+
+
+async def _rejection(live: Live, answer: Answer) -> Fault:
+    body = await answer.body()
+    live.bytes_received += len(body)
+    return live.codec.fault(HttpResponse(answer.status, answer.headers, body))
+
+
+class _Ear:
+    """Listens to one stream: how long the next event may take, and what its absence means."""
+
+    def __init__(self, live: Live, reader: Reader, clock: Clock, left_s: float) -> None:
+        self._live = live
+        self._reader = reader
+        self._clock = clock
+        self._watch = Watch()
+        now_s = clock.monotonic_s()
+        self._deadline_s = now_s + left_s
+        self._silent_s = now_s + (live.timeouts.ttft_s or left_s)
+        self._events = 0
+
+    def listen(self) -> None:
+        """We wait for the provider from now on. Only events show life: comments and half lines do not."""
+        now_ns = self._clock.monotonic_ns()
+        now_s = now_ns / 1e9
+        stall_s = self._live.timeouts.stall_s or self._deadline_s - now_s
+        if self._reader.complete:
+            self._silent_s = now_s + min(LINGER_S, stall_s)
+        elif self._reader.events > self._events:
+            self._events = self._reader.events
+            self._silent_s = now_s + stall_s
+        self._live.waits(now_ns)
+        self._watch.arm(max(min(self._silent_s, self._deadline_s) - now_s, 0.0))
+
+    def rest(self) -> None:
+        """The provider has said something, or the caller has the stream."""
+        self._watch.rest()
+        self._live.resumes(self._clock.monotonic_ns())
+
+    def close(self) -> None:
+        self._watch.close()
+        self._live.resumes(self._clock.monotonic_ns())
+
+    def interrupted(self) -> bool:
+        return self._watch.caught()
+
+    def silence(self) -> Exception:
+        if self._silent_s >= self._deadline_s:
+            return DeadlinePassed()
+        if not self._reader.events:
+            return FirstTokenTimeout(f"no first event within {self._live.timeouts.ttft_s:g} s")
+        return Stalled(f"silent for {self._live.timeouts.stall_s:g} s")

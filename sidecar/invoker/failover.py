@@ -1,0 +1,210 @@
+"""The way of one call from target to target."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from sidecar.core import ids
+from sidecar.core.call import Skip, StreamRecovery, Target, Timeouts
+from sidecar.core.catalog import Key
+from sidecar.core.faults import FallbackReason, Fault, KeyRejected, Refusal, RefusalReason, Unsupported
+from sidecar.health import Circuit
+from sidecar.invoker import refusals
+from sidecar.invoker.bracket import Bracket
+from sidecar.invoker.live import Live
+from sidecar.invoker.rooms import Rooms
+from sidecar.providers.wire import Codec, HttpRequest
+from sidecar.retry import Again, Next, Situation, Stop, next_move
+from sidecar.routing import Plan, Planned, merged, nothing_left
+
+_UNTIMED = Timeouts()
+
+
+class Failover:
+    """Gives the next attempt, as long as there is one, and takes each fault."""
+
+    def __init__(self, bracket: Bracket, plan: Plan, rooms: Rooms) -> None:
+        self._bracket = bracket
+        self._call = bracket.call
+        self._course = bracket.course
+        self._catalog = bracket.catalog
+        self._plan = plan
+        self._rooms = rooms
+        self._queue = deque(plan.targets)
+        self._keys: deque[Key] = deque(plan.targets[0].keys)
+        self._tries_here = 0
+        self._span_id = ids.span_id()
+        self._fault: Fault | None = None
+        self._unsupported: Unsupported | None = None
+        self._given_by: Target | None = None
+        """Whose content the caller has."""
+        self._moved: FallbackReason = FallbackReason.PROVIDER_ERROR
+        """Why it moved on the last time."""
+
+    @property
+    def recovery(self) -> StreamRecovery:
+        return self._plan.stream_recovery
+
+    @property
+    def left_s(self) -> float:
+        return self._call.deadline_s - self._rooms.clock.monotonic_s()
+
+    async def next(self) -> Live:
+        """The next attempt, written down as started. Raises Refusal when there is none."""
+        while self._queue:
+            planned = self._queue[0]
+            if not await self._cooled(planned):
+                continue
+            if self.left_s <= 0:
+                raise refusals.deadline_exceeded(self._course.attempts)
+            live = self._started(planned)
+            if live is not None:
+                return live
+        raise self._nobody_left()
+
+    async def recover(self, live: Live, fault: Fault) -> None:
+        """After an attempt's fault: ready for the next one, back-off included. Raises Refusal if the call ends."""
+        self._bracket.broke(live, fault)
+        self._fault = fault
+        rejected = isinstance(fault, KeyRejected)
+        if rejected and live.key.key_id:
+            self._rooms.health.reject_key(live.key.key_id)
+        move = next_move(
+            fault,
+            Situation(
+                attempts=len(self._course.attempts),
+                tries_here=self._tries_here,
+                untried=[planned.context_tokens for planned in list(self._queue)[1:]],
+                time_left_s=self.left_s,
+                context_tokens=live.planned.context_tokens,
+                keys_left=len(self._keys) - rejected,
+                content_sent=live.delivered,
+                recovery=self._plan.stream_recovery,
+            ),
+            self._catalog.retry,
+            self._rooms.random(),
+            self._catalog.time_scale,
+        )
+        self._rooms.log.debug(
+            "after_fault", call_id=self._call.call_id, target=str(live.planned), error=fault.error_type, move=repr(move)
+        )
+        match move:
+            case Again(after_s, other_key):
+                if other_key:
+                    self._keys.popleft()
+                await self._pause(after_s)
+            case Next(reason, place):
+                self._moved = reason
+                self._course.fallback = self._course.fallback or reason
+                self._leave()
+                for _ in range(place):
+                    self._skip("CONTEXT_LENGTH", "its context is no larger")
+            case Stop(reason):
+                raise refusals.stopped(reason, fault, self._course.attempts)
+
+    def delivers(self, live: Live) -> tuple[Target | None, FallbackReason]:
+        """Content of this attempt begins to go out. Gives whose content it replaces, if any, and why."""
+        before, self._given_by = self._given_by, live.planned.target
+        self._bracket.delivers(live)
+        return before, self._moved
+
+    def _started(self, planned: Planned) -> Live | None:
+        """None: this target cannot take the request, and was passed over."""
+        codec = self._rooms.wires(planned.account.wire)[self._call.operation]
+        request = self._encoded(planned, codec)
+        if request is None:
+            return None
+        circuit = self._rooms.health.begin(planned.target)
+        if circuit is Circuit.OPEN:
+            self._pass_over_blocked(FallbackReason.CIRCUIT_OPEN, "circuit open")
+            return None
+        now_ns = self._rooms.clock.monotonic_ns()
+        live = Live(
+            number=len(self._course.attempts) + 1,
+            planned=planned,
+            timeouts=self._timeouts(planned),
+            key=self._keys[0],
+            codec=codec,
+            request=request,
+            circuit=circuit,
+            span_id=self._span_id,
+            started_at_ns=now_ns,
+            started_ns=self._call.started_ns + now_ns - self._call.started_monotonic_ns,
+        )
+        try:
+            self._bracket.open(live)
+        except Exception:
+            self._rooms.health.released(planned.target, circuit)
+            raise
+        self._tries_here += 1
+        return live
+
+    def _encoded(self, planned: Planned, codec: Codec) -> HttpRequest | None:
+        call = self._call
+        stream = call.streamed and codec.reader is not None
+        try:
+            return codec.encode(call.payload, planned.target.model, stream, planned.account, self._keys[0].secret)
+        except Unsupported as fault:
+            self._unsupported = fault
+            self._skip("NOT_SUPPORTED", fault.message)
+            return None
+        except Fault as fault:
+            raise Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, fault.message) from None
+
+    def _timeouts(self, planned: Planned) -> Timeouts:
+        """The call's own waits go before all others."""
+        own = self._call.timeouts
+        return (
+            planned.timeouts
+            if own == _UNTIMED
+            else merged((merged((own,), self._catalog.time_scale), planned.timeouts))
+        )
+
+    async def _cooled(self, planned: Planned) -> bool:
+        """Waits for a target that is rate limited for a short while yet; passes over one that is blocked for longer."""
+        blocked = self._rooms.health.blocked(planned.target)
+        if blocked is None:
+            return True
+        longest_s = self._catalog.retry.retry_after_max_s * self._catalog.time_scale
+        if blocked.reason is FallbackReason.RATE_LIMITED and blocked.wait_s <= min(longest_s, self.left_s):
+            await self._pause(blocked.wait_s)
+            return True
+        self._pass_over_blocked(blocked.reason, blocked.detail)
+        return False
+
+    def _pass_over_blocked(self, reason: FallbackReason, detail: str) -> None:
+        self._moved = (self._fault.reason if self._fault is not None else None) or reason
+        self._skip(reason.value, detail)
+        if self._queue:
+            self._course.fallback = self._course.fallback or self._moved
+
+    def _skip(self, reason: str, detail: str) -> None:
+        target = self._queue[0].target
+        self._course.skips.append(Skip(target, reason, detail))
+        self._rooms.log.debug("passed_over", call_id=self._call.call_id, target=str(self._queue[0]), reason=reason)
+        self._leave()
+
+    def _leave(self) -> None:
+        """On to the next in the queue."""
+        self._queue.popleft()
+        self._keys = deque(self._queue[0].keys) if self._queue else deque()
+        self._tries_here = 0
+        self._span_id = ids.span_id()
+
+    async def _pause(self, for_s: float) -> None:
+        before_ns = self._rooms.clock.monotonic_ns()
+        try:
+            await asyncio.sleep(for_s)
+        finally:
+            passed_ns = self._rooms.clock.monotonic_ns() - before_ns
+            self._course.paused_ns += passed_ns
+            if not self._course.attempts:
+                self._course.queued_ns += passed_ns
+
+    def _nobody_left(self) -> Refusal:
+        if self._fault is not None:
+            return refusals.stopped(RefusalReason.ALL_ATTEMPTS_FAILED, self._fault, self._course.attempts)
+        if self._unsupported is not None and all(skip.reason == "NOT_SUPPORTED" for skip in self._course.skips):
+            return Refusal("UNIMPLEMENTED", RefusalReason.OPERATION_NOT_SUPPORTED, self._unsupported.message)
+        return nothing_left(self._call, self._catalog, self._plan.pool, self._course.skips, self._plan.retry_after_s)

@@ -1,0 +1,163 @@
+"""Invoker: takes a call, gives its outcome, leaves its record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from sidecar.budget import Budgets
+from sidecar.core.call import Call, StreamRecovery
+from sidecar.core.catalog import Catalog
+from sidecar.core.clock import Clock
+from sidecar.core.faults import Fault, Refusal
+from sidecar.health import Health
+from sidecar.invoker.bracket import Bracket, journal_refusal
+from sidecar.invoker.events import CallFailed, Outcome, StreamEvent, StreamRestarted, StreamStarted
+from sidecar.invoker.exchange import Exchange
+from sidecar.invoker.failover import Failover
+from sidecar.invoker.live import Live
+from sidecar.invoker.meter import Estimate, Prices
+from sidecar.invoker.pools import Pools
+from sidecar.invoker.rooms import JournalPort, Rooms
+from sidecar.journal import JournalFailed, JournalFull
+from sidecar.providers.transport import Transport
+from sidecar.providers.wire import Wire
+from sidecar.routing import nothing_left, plan
+
+
+class Invoker:
+    """Every call leaves exactly one record; only one that the journal has no room for leaves none, and is counted."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Callable[[], Catalog],
+        wires: Callable[[str], Wire],
+        transport: Transport,
+        pricing: Prices,
+        estimate: Estimate,
+        journal: JournalPort,
+        health: Health,
+        budgets: Budgets,
+        clock: Clock,
+        random: Callable[[], float],
+        log: Any,
+    ) -> None:
+        self._catalog = catalog
+        self._rooms = Rooms(wires, pricing, estimate, journal, health, budgets, clock, random, log)
+        self._exchange = Exchange(transport, clock)
+        self._pools = Pools(wires, pricing, estimate)
+        self.unrecorded = 0
+        """Calls refused because the journal took no entry for them."""
+
+    async def invoke(self, call: Call) -> Outcome:
+        """The whole answer, durable. Raises CallFailed; Refusal if the journal takes no call."""
+        with self._bracket(call) as bracket:
+            failover = self._planned(bracket)
+            while True:
+                live = await failover.next()
+                try:
+                    await self._exchange.ask(live, failover.left_s, bracket.catalog.max_answer_bytes)
+                except Fault as fault:
+                    await failover.recover(live, fault)
+                else:
+                    bracket.answered(live)
+                    break
+        return await bracket.outcome()
+
+    async def invoke_stream(self, call: Call) -> AsyncGenerator[StreamEvent, None]:
+        """Events as they come, the Outcome last. Raises as `invoke` does.
+
+        Close it (`aclosing`) when the caller hangs up: that cancels upstream and writes the record.
+        """
+        with self._bracket(call) as bracket:
+            failover = self._planned(bracket)
+            buffered = failover.recovery is StreamRecovery.BUFFER
+            held: list[Any] = []
+            while True:
+                live = await failover.next()
+                try:
+                    async with aclosing(self._parts(live, failover.left_s, bracket.catalog)) as parts:
+                        async for part in parts:
+                            if buffered:
+                                held.append(part)
+                                continue
+                            if not live.delivered:
+                                yield _opening(failover, live)
+                            yield part
+                except Fault as fault:
+                    held.clear()
+                    await failover.recover(live, fault)
+                else:
+                    break
+            opening = None if live.delivered else _opening(failover, live)
+            bracket.answered(live)
+            if opening is not None:
+                yield opening
+            for part in held:
+                yield part
+        yield await bracket.outcome()
+
+    def refuse(self, call: Call, refusal: Refusal) -> CallFailed:
+        """Journals a call that the edge refuses, and gives what to raise. Raises Refusal if the journal takes none."""
+        with self._bracket(call) as bracket:
+            raise refusal
+        return CallFailed(refusal, bracket.record)
+
+    def _bracket(self, call: Call) -> Bracket:
+        """Raises Refusal if the journal takes no call: that one cannot be recorded."""
+        catalog = self._catalog()
+        try:
+            seq = self._rooms.journal.begin()
+        except (JournalFull, JournalFailed) as error:
+            self.unrecorded += 1
+            self._rooms.log.warning("call_unrecorded", error=type(error).__name__, detail=str(error))
+            raise journal_refusal(error) from None
+        return Bracket(call, catalog, self._rooms, seq)
+
+    def _planned(self, bracket: Bracket) -> Failover:
+        """Raises Refusal when nobody can take the call."""
+        call, catalog, rooms = bracket.call, bracket.catalog, self._rooms
+        pool, turns = self._pools.of(call, catalog)
+        made = plan(
+            pool,
+            call,
+            turn=next(turns),
+            chance=rooms.random(),
+            view=rooms.health,
+            price=self._pools.price,
+            longest_wait_s=catalog.retry.retry_after_max_s * catalog.time_scale,
+        )
+        course = bracket.course
+        course.plan, course.fallback = made, made.moved_on
+        course.skips.extend(made.skips)
+        rooms.log.debug(
+            "planned",
+            call_id=call.call_id,
+            alias=call.alias,
+            strategy=pool.strategy.value,
+            order=[str(planned) for planned in made.targets],
+            skips=[f"{skip.target.provider}/{skip.target.model}: {skip.reason}" for skip in made.skips],
+        )
+        if not made.targets:
+            raise nothing_left(call, catalog, pool, made.skips, made.retry_after_s)
+        bracket.hold = rooms.budgets.reserve(call, [planned.target for planned in made.targets])
+        return Failover(bracket, made, rooms)
+
+    async def _parts(self, live: Live, left_s: float, catalog: Catalog) -> AsyncGenerator[Any, None]:
+        """Nothing, if the operation's answer does not come in parts."""
+        if live.codec.reader is None:
+            await self._exchange.ask(live, left_s, catalog.max_answer_bytes)
+            return
+        reader = live.codec.reader()
+        async with aclosing(self._exchange.stream(live, reader, left_s, catalog.max_answer_bytes)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+def _opening(failover: Failover, live: Live) -> StreamStarted | StreamRestarted:
+    """The event before an attempt's first content."""
+    before, reason = failover.delivers(live)
+    to = live.planned.target
+    return StreamStarted(to) if before is None else StreamRestarted(before, to, reason)

@@ -1,0 +1,88 @@
+"""How a call that was attempted ends without an answer, in words for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sidecar.core.call import Attempt
+from sidecar.core.faults import Fault, Refusal, RefusalReason
+
+_PROVIDER_TEXT = 300
+"""Characters of a provider's own text in one line."""
+_FOR_GOOD = {
+    RefusalReason.INVALID_REQUEST: "INVALID_ARGUMENT",
+    RefusalReason.CONTEXT_LENGTH_EXCEEDED: "INVALID_ARGUMENT",
+    RefusalReason.CONTENT_FILTERED: "FAILED_PRECONDITION",
+    RefusalReason.MODEL_NOT_FOUND: "NOT_FOUND",
+    RefusalReason.OPERATION_NOT_SUPPORTED: "UNIMPLEMENTED",
+}
+
+
+def stopped(reason: RefusalReason, fault: Fault, attempts: Sequence[Attempt]) -> Refusal:
+    """`fault` ended the last of `attempts`.
+
+    What only a fallback has refused for good does not hide that the first target has failed.
+    """
+    last = attempts[-1]
+    metadata = {"provider": last.target.provider, "model": last.target.model}
+    if fault.provider_code:
+        metadata["provider_code"] = fault.provider_code
+    if reason is RefusalReason.DEADLINE_EXCEEDED:
+        return deadline_exceeded(attempts)
+    if reason is RefusalReason.STREAM_BROKEN:
+        message = f"The stream broke off, what was received is not a whole answer: {_line(last)}"
+        return Refusal("UNAVAILABLE", reason, message, metadata, fault.retry_after_s)
+    if reason in _FOR_GOOD and all(attempt.error_type == last.error_type for attempt in attempts):
+        return Refusal(_FOR_GOOD[reason], reason, _for_good(reason, fault, attempts), metadata)
+    if reason in _FOR_GOOD and all(attempt.target == last.target for attempt in attempts):
+        return Refusal(_FOR_GOOD[reason], reason, _for_good(reason, fault, attempts[-1:]), metadata)
+    return Refusal(
+        "UNAVAILABLE",
+        RefusalReason.ALL_ATTEMPTS_FAILED,
+        "\n".join(["Request failed after all retry attempts:", *_lines(attempts)]),
+        metadata,
+        fault.retry_after_s,
+    )
+
+
+def deadline_exceeded(attempts: Sequence[Attempt]) -> Refusal:
+    tried = (
+        f"; tried {', '.join(f'{each.target.provider}/{each.target.model}' for each in attempts)}" if attempts else ""
+    )
+    return Refusal(
+        "DEADLINE_EXCEEDED", RefusalReason.DEADLINE_EXCEEDED, f"The caller's deadline passed before an answer{tried}."
+    )
+
+
+def _for_good(reason: RefusalReason, fault: Fault, attempts: Sequence[Attempt]) -> str:
+    target = attempts[-1].target
+    said = _clipped(fault.message)
+    match reason:
+        case RefusalReason.MODEL_NOT_FOUND:
+            named = dict.fromkeys(f"{each.target.model!r} at provider {each.target.provider!r}" for each in attempts)
+            return f"Model not found: {', '.join(named)}"
+        case RefusalReason.CONTENT_FILTERED:
+            return f"The content filter of {target.provider} refused this: {said}"
+        case RefusalReason.CONTEXT_LENGTH_EXCEEDED:
+            return f"Too long for {target.provider}/{target.model}, and no target with a larger context is left: {said}"
+        case RefusalReason.OPERATION_NOT_SUPPORTED:
+            return f"{target.provider} cannot do this: {said}"
+    return f"{target.provider} refused the request: {said}"
+
+
+def _lines(attempts: Sequence[Attempt]) -> list[str]:
+    lines = [_line(attempt) for attempt in attempts]
+    if attempts[-1].target != attempts[0].target:
+        lines[-1] = f"Fallback provider failed: {lines[-1]}"
+    return lines
+
+
+def _line(attempt: Attempt) -> str:
+    status = f" (HTTP {attempt.http_status})" if attempt.http_status >= 300 else ""
+    said = f": {_clipped(attempt.message)}" if attempt.message else ""
+    trouble = attempt.error_type.replace("_", " ")
+    return f"{attempt.target.provider}/{attempt.target.model}: {trouble}{status}{said}"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _PROVIDER_TEXT else text[: _PROVIDER_TEXT - 1] + "…"
