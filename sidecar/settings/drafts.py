@@ -27,6 +27,11 @@ _TEXT = frozenset(
 )
 
 
+def account_name(written: str) -> str:
+    """ "MY_LLM", "my_llm" and "my-llm" are one name."""
+    return written.strip().lower().strip("_").replace("_", "-")
+
+
 @dataclass(slots=True)
 class Draft:
     """Fields: url key enabled weight api_version default_model capabilities self_hosted timeouts.* and the slots."""
@@ -89,6 +94,7 @@ class Drafts:
 
     def spelled(self, name: str) -> str:
         """An account's one name: "google" is "gemini" unless a file has an account of that name."""
+        name = account_name(name)
         return name if name in self.types else SPELLINGS.get(name, name)
 
     def type_of(self, name: str) -> str:
@@ -107,7 +113,7 @@ class Drafts:
 
     def named(self, name: str) -> list[Draft]:
         """Whom a provider's name means: that account, else all accounts of that type, else the bare row; or nobody."""
-        name = self.spelled(name.strip().lower())
+        name = self.spelled(name)
         if name in self.by_name and self.by_name[name].configured:
             return [self.by_name[name]]
         if same_type := [draft for draft in self if draft.row.type == name and draft.configured]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sidecar.settings import units
-from sidecar.settings.drafts import SLOTS, Drafts
+from sidecar.settings.drafts import SLOTS, Drafts, account_name
 from sidecar.settings.nearest import did_you_mean
 from sidecar.settings.rows import SPELLINGS, Rows
 from sidecar.settings.sources import Sources, Value
@@ -17,6 +18,7 @@ _PLAIN = ("base_url", "smart", "fast", "enabled", "weight", "capabilities", "api
 _TOML_KEYS = (*_PLAIN, "type", "api_key_env", "models", "timeouts")
 _JSON_KEYS = ("name", "type", "api_key_env", "base_url", "default_model", "capabilities", "timeout")
 _INLINE_KEYS = ("api_key", "key", "secret", "token")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _FIELD = {"base_url": "url", "timeout": "timeouts.response"}
 """Where a field of an account has another name than the file's key."""
 
@@ -49,7 +51,9 @@ def _from_toml(name: str, table: Table, rows: Rows) -> FileProvider:
     for name_ in TIMEOUTS:
         if (value := timeouts.value(name_)) is not None:
             values[f"timeouts.{name_}"] = value
-    return FileProvider(name.lower(), _type(table, rows), table.read("api_key_env", units.string) or "", True, values)
+    return FileProvider(
+        _name(name, table), _type(table, rows), table.read("api_key_env", units.string) or "", True, values
+    )
 
 
 def from_json(document: Table, rows: Rows) -> list[FileProvider]:
@@ -63,8 +67,16 @@ def from_json(document: Table, rows: Rows) -> list[FileProvider]:
             continue
         key_variable = table.read("api_key_env", units.string) or ""
         values = _values(table, ("base_url", "default_model", "capabilities", "timeout"))
-        found.append(FileProvider(name.lower(), _type(table, rows), key_variable, False, values))
+        found.append(FileProvider(_name(name, table), _type(table, rows), key_variable, False, values))
     return found
+
+
+def _name(written: str, table: Table) -> str:
+    """As aliases, calls and variables can name it."""
+    name = account_name(written)
+    if not _NAME.fullmatch(name):
+        table.problems.error(table.origin, "a provider is named by a-z, 0-9 and '-', at most 64 of them")
+    return name
 
 
 def _check_keys(table: Table, known: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from sidecar.core.catalog import Account, Alias, Catalog, RetryPolicy
 from sidecar.settings import file_providers, units
 from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
-from sidecar.settings.drafts import Drafts
+from sidecar.settings.drafts import Drafts, account_name
 from sidecar.settings.lookup import Lookup, file_key
 from sidecar.settings.providers import read_variables, unknown_variables
 from sidecar.settings.rows import Rows, known_rows
@@ -114,7 +114,7 @@ def _json_text(document: Table) -> tuple[Sequence[str], Strategy]:
     names = [table.raw.get("name") or table.raw.get("type") for table in document.tables("providers")]
     balanced = document.table("manager").read("load_balancing", units.boolean)
     strategy = Strategy.ROUND_ROBIN if balanced else Strategy.FAILOVER
-    return [name.strip().lower() for name in names if isinstance(name, str)], strategy
+    return [account_name(name) for name in names if isinstance(name, str)], strategy
 
 
 def _retry(lookup: Lookup, manager: Table) -> RetryPolicy:

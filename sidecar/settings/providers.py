@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sidecar.settings.drafts import Draft, Drafts
+from sidecar.settings.drafts import Draft, Drafts, account_name
 from sidecar.settings.nearest import nearest
 from sidecar.settings.rows import MODEL_VARIABLES, URL_VARIABLES, Rows
 from sidecar.settings.sources import DOTENV, Problems, Sources, Value
@@ -58,7 +58,7 @@ def account_field(variable: str) -> tuple[str, str] | None:
     match = None if variable in reserved() else _ACCOUNT_VARIABLE.fullmatch(variable)
     if match is None:
         return None
-    name = match[1].lower().strip("_").replace("_", "-")
+    name = account_name(match[1])
     return None if name in _RESERVED_NAMES else (name, FIELDS[match[2]])
 
 

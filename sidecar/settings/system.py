@@ -1,6 +1,6 @@
 """The settings of the processes themselves: variable > `.env` > [system] of taximeter.toml > the default here.
 
-A plain dataclass with a reader a field: importing pydantic-settings alone takes 140 ms (docs/decisions).
+A plain dataclass with a reader a field: importing pydantic-settings alone takes 140 ms (docs/decisions/004).
 """
 
 from __future__ import annotations

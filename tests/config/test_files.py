@@ -278,3 +278,16 @@ def test_the_key_that_a_file_names_wins_over_the_vendors_own(tmp_path: Path) -> 
 def test_the_variable_that_a_file_names_is_the_one_to_set(tmp_path: Path) -> None:
     toml = "[providers.openai]\napi_key_env = 'MY_KEY'\n"
     assert load(tmp_path, toml=toml).catalog.accounts["openai"].unusable == "MY_KEY is not set"
+
+
+@pytest.mark.parametrize("name", ["my_llm", "My-LLM", "MY_LLM"])
+def test_one_name_in_every_spelling(tmp_path: Path, name: str) -> None:
+    served = {"name": name, "base_url": "http://h/v1", "default_model": "m"}
+    loaded = load(tmp_path, f"AI_MY_LLM_KEY=KEY AI_AGENT_PROVIDER={name}", document={"providers": [served]})
+    assert loaded.catalog.accounts["my-llm"].keys[0].secret == KEY
+    assert (chain(loaded, "text"), chain(loaded, "agent")) == (["my-llm/m"], ["my-llm/m"])
+
+
+def test_a_name_that_no_call_could_use_is_an_error(tmp_path: Path) -> None:
+    said = "providers.json: providers[0]: a provider is named by a-z, 0-9 and '-', at most 64 of them"
+    assert errors(tmp_path, document={"providers": [{"name": "a/b"}]}) == (said,)
