@@ -12,7 +12,8 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from grpc_status import rpc_status
 
-from sidecar.bookkeeper.ledger import Ledger, LedgerFault
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_connection import LedgerFault
 from sidecar.bookkeeper.ledger_reads import QueryCancelled, QueryLimits, QueryRefused, QueryTooLarge, Stop, select
 from sidecar.core.faults import Refusal, RefusalReason
 

@@ -11,7 +11,8 @@ from typing import Any
 from sidecar.bookkeeper import retention
 from sidecar.bookkeeper.batch import At
 from sidecar.bookkeeper.ingest import Ingest
-from sidecar.bookkeeper.ledger import Ledger, LedgerBroken
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_connection import LedgerBroken
 from sidecar.bookkeeper.retention import Keep
 from sidecar.core.clock import Clock
 

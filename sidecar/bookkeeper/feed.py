@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sidecar.bookkeeper.batch import START, At
-from sidecar.bookkeeper.ledger import Ledger, LedgerFault
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_connection import LedgerFault
 from sidecar.journal import JournalVersionError, Position, Tail, sidecars
 from taximeter.journal.v1 import journal_pb2
 

@@ -41,6 +41,14 @@ def replace(beside: Path, to: Path) -> None:
     sync_folder(to.parent)
 
 
+def size_of(path: Path) -> int:
+    """Bytes; 0 if it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def sync_file(path: Path) -> None:
     _sync(path, os.O_RDONLY)
 

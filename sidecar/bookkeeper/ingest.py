@@ -37,12 +37,13 @@ class _Reader:
 class Ingest:
     """One thread calls `turn`; any may ask for `progress`."""
 
-    def __init__(self, journal: Path, ledger: Ledger, log: Any, clock: Clock) -> None:
-        """`journal` is `<home>/journal`."""
+    def __init__(self, journal: Path, ledger: Ledger, log: Any, clock: Clock, *, marks: bool = True) -> None:
+        """`journal` is `<home>/journal`. `marks`: tell its writers how far the ledger is."""
         self._journal = journal
         self._ledger = ledger
         self._log = log
         self._clock = clock
+        self._marks = marks
         self._readers: dict[str, _Reader] = {}
         self._standings = ledger.standings()
         self._in_step = True
@@ -116,6 +117,8 @@ class Ingest:
 
     def _mark(self, sidecar_id: str, at: At) -> None:
         """Tells the writer, for its backlog's ceiling. A hint only: a disk too full for it is no reason to stop."""
+        if not self._marks:
+            return
         try:
             mark_ingested(self._journal, sidecar_id, Position(*at))
         except OSError as error:

@@ -18,28 +18,7 @@ import pyarrow as pa
 from sidecar.bookkeeper import ledger_schema
 from sidecar.bookkeeper.batch import START, At, Batch
 from sidecar.bookkeeper.files import copy_open_file
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What DuckDB may take of the machine. Queries and ingest share it."""
-
-    memory: str = "1GB"
-    threads: int = 2
-    temporary: str = "2GB"
-    """Disk for what a query spills."""
-
-
-class LedgerFault(Exception):
-    """The ledger could not be read or written now; what was asked has not happened. Trying again may help."""
-
-
-class LedgerBroken(LedgerFault):
-    """DuckDB gave the file up in this process (a disk full at a checkpoint): `reopen` it first."""
-
-
-class LedgerBusy(LedgerFault):
-    """Another process has the file open."""
+from sidecar.bookkeeper.ledger_connection import Limits, connect, translated
 
 
 class OutOfStep(Exception):
@@ -55,27 +34,11 @@ class Standing:
     """All of it is here, and no more will come."""
 
 
-def connect(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """An instance that reaches no file but its own and loads no code from anywhere. Raises LedgerBusy."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "enable_external_access": False,
-        "memory_limit": limits.memory,
-        "threads": limits.threads,
-        "max_temp_directory_size": limits.temporary,
-    }
-    try:
-        connection = duckdb.connect(path, config=config)
-    except duckdb.IOException as error:
-        raise LedgerBusy(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
-    # A name in SQL is a table, never a variable of this process that happens to be called so.
-    connection.execute("SET python_enable_replacements = false")
-    return connection
-
-
 class Ledger:
-    """For the process that holds the bookkeeper's lock. Opens or creates, and migrates; raises LedgerTooNew."""
+    """For the process that holds the bookkeeper's lock. Opens or creates, and migrates.
+
+    Raises LedgerTooNew; LedgerBusy while a reader has the file; LedgerFault if it cannot be read.
+    """
 
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         self.path = path
@@ -89,8 +52,9 @@ class Ledger:
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = connect(self.path, self._limits)
         try:
-            self.version = ledger_schema.migrate(connection, lambda have: self._keep_copy(connection, have))
-            connection.execute("SET lock_configuration = true")
+            with translated():
+                self.version = ledger_schema.migrate(connection, lambda have: self._keep_copy(connection, have))
+                connection.execute("SET lock_configuration = true")
         except BaseException:
             connection.close()
             raise
@@ -105,7 +69,7 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer, alone, in one transaction: all of it or nothing. Raises LedgerFault."""
-        with self._writing, _translated():
+        with self._writing, translated():
             self._writer.execute("BEGIN")
             try:
                 yield self._writer
@@ -118,7 +82,7 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of one's own: it sees whole transactions only, and holds up nobody. Raises LedgerFault."""
-        with _translated():
+        with translated():
             with self._left:
                 cursor = self._writer.cursor()
                 self._reading.add(cursor)
@@ -182,9 +146,14 @@ class Ledger:
                 _delete(writer, table, ("sidecar_id", "seq"), doomed)
         return doomed.num_rows
 
+    def count_calls(self) -> int:
+        with self.reading() as reader:
+            found = reader.execute("SELECT count(*) FROM calls").fetchone()
+        return int(found[0]) if found else 0
+
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file."""
-        with self._writing, _translated():
+        with self._writing, translated():
             self._writer.execute("CHECKPOINT")
 
     def copy_to(self, to: Path) -> None:
@@ -206,20 +175,6 @@ class Ledger:
     def close(self) -> None:
         with self._writing:
             self._writer.close()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.FatalException, duckdb.ConnectionException) as error:
-        raise LedgerBroken(_first_line(error)) from error
-    except (duckdb.OperationalError, duckdb.InternalError) as error:
-        raise LedgerFault(_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _standing(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:

@@ -54,8 +54,8 @@ def migrate(
     if have > newest:
         raise LedgerTooNew(
             f"the ledger has schema version {have}, and this Taximeter knows versions up to {newest}. Install the "
-            f"newer Taximeter again, or go back to the copy made before it migrated: `taximeter restore "
-            f"<home>/ledger.duckdb.before-v{newest + 1}`."
+            f"newer Taximeter again; or move the ledger's file away and go back to the copy that was made before it "
+            f"was migrated: `taximeter restore <home>/backups/before-schema-{newest + 1}`."
         )
     due = [step for step in steps if step.version > have]
     if due and have:

@@ -20,7 +20,8 @@ from sidecar.bookkeeper.answering import Asking
 from sidecar.bookkeeper.bookkeeping import Bookkeeping
 from sidecar.bookkeeper.feed import Feed
 from sidecar.bookkeeper.ingest import Ingest
-from sidecar.bookkeeper.ledger import Ledger, LedgerBusy, Limits
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_connection import LedgerBusy, LedgerFault, Limits
 from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.ledger_schema import LedgerTooNew
 from sidecar.bookkeeper.ledger_service import LedgerService
@@ -88,9 +89,9 @@ def run(settings: Settings) -> int:
     try:
         with lock.held(settings.home):
             _keep_books(settings, stop, log)
-    except (lock.AlreadyRunning, LedgerTooNew, LedgerBusy, OSError) as error:
+    except (lock.AlreadyRunning, LedgerTooNew, LedgerFault, OSError) as error:
         sys.stderr.write(f"bookkeeper: {error}\n")
-        return FAILED if isinstance(error, LedgerBusy) else REFUSED
+        return FAILED if isinstance(error, LedgerFault) else REFUSED
     log.info("stopped")
     return 0
 

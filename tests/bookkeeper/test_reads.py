@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.bookkeeper.ledger import Ledger, Limits
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_connection import Limits
 from sidecar.bookkeeper.ledger_reads import QueryCancelled, QueryLimits, QueryRefused, QueryTooLarge, Stop, select
 from tests.support.ledger import batches, finished, rows
 

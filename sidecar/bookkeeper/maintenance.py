@@ -1,0 +1,189 @@
+"""Backup, restore, rebuild, compact: `taximeter backup | restore | rebuild | compact`.
+
+All but `backup` need the bookkeeper stopped, and hold its lock. Each makes its result beside, syncs it and renames
+it into place, so that a kill at any moment leaves the books as they were, or as they shall be. None loses a call
+that the books had: what is new comes from the journal, and what the journal has no longer from the old ledger.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from sidecar.bookkeeper import files, ledger_carry, lock
+from sidecar.bookkeeper.copying import MaintenanceFailed, copy_journal, copy_ledger, copy_with_log, log_of
+from sidecar.bookkeeper.ingest import Ingest
+from sidecar.bookkeeper.ledger import Ledger, Standing
+from sidecar.bookkeeper.ledger_connection import LedgerBusy, LedgerFault, Limits
+from sidecar.core.clock import Clock
+from sidecar.journal import sidecars
+from sidecar.journal.segments import numbers
+
+LEDGER, JOURNAL = "ledger.duckdb", "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    folder: Path
+    ledger_bytes: int
+    """0: there was no ledger yet."""
+    segments: int
+    """Of journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """What a ledger was made of."""
+
+    calls: int
+    kept: int
+    """Of them, taken over from the ledger before because the journal does not have them any more."""
+    bytes_before: int
+    bytes_after: int
+    set_aside: Path | None
+    """The ledger before, kept because it could not be read."""
+    missing: tuple[str, ...]
+    """Sidecars with calls that neither a readable ledger nor the journal has any more."""
+
+
+def backup(home: Path, to: Path) -> Backup:
+    """Ledger and journal of `home` as the new folder `to`, while the bookkeeper runs or not.
+
+    Raises MaintenanceFailed, OSError.
+    """
+    if to.exists():
+        raise MaintenanceFailed(f"{to} is already there: name a folder that is not")
+    beside = to.with_name(f".{to.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(mode=0o700, parents=True)
+    try:
+        # The ledger first: the journal then has at least what the ledger has.
+        size = copy_ledger(home, beside / LEDGER)
+        segments = copy_journal(home / JOURNAL, beside / JOURNAL)
+        files.replace(beside, to)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return Backup(to, size, segments)
+
+
+def restore(home: Path, source: Path) -> Remade:
+    """The ledger of a backup, brought up to date with every journal there is: the backup's and the home's.
+
+    Raises MaintenanceFailed, AlreadyRunning, OSError.
+    """
+    if not (source / LEDGER).is_file():
+        raise MaintenanceFailed(f"{source} is no backup: there is no {LEDGER} in it")
+    with lock.held(home, "restores a backup"):
+        copy_journal(source / JOURNAL, home / JOURNAL)
+        return _remake(home, source / LEDGER)
+
+
+def rebuild(home: Path) -> Remade:
+    """The ledger anew from the journal. Calls that only the old ledger has are kept.
+
+    Raises MaintenanceFailed, AlreadyRunning, OSError.
+    """
+    with lock.held(home, "rebuilds the ledger"):
+        return _remake(home, None)
+
+
+def compact(home: Path) -> Remade:
+    """The ledger's rows in a new file, without the holes of the old one.
+
+    Raises MaintenanceFailed, AlreadyRunning, OSError.
+    """
+    with lock.held(home, "compacts the ledger"):
+        if not (home / LEDGER).is_file():
+            raise MaintenanceFailed(f"there is no ledger in {home} yet")
+        return _remake(home, None, journal=False)
+
+
+def _remake(home: Path, base: Path | None, *, journal: bool = True) -> Remade:
+    """`base`, the journal, and the rest of the ledger that is there, in that ledger's place."""
+    old = home / LEDGER
+    before = files.size_of(old)
+    with _fresh(home, base) as new:
+        missing = _fill(new, home / JOURNAL if journal else None)
+        kept, trouble = _kept(old, new)
+        if trouble and not journal:
+            raise MaintenanceFailed(f"{trouble}. `taximeter rebuild` makes it anew from the journal.")
+        calls = _finish(new)
+        aside = _set_aside(old) if trouble else None
+        files.replace(new, old)
+    return Remade(calls, kept, before, files.size_of(old), aside, missing if trouble or not before else ())
+
+
+@contextmanager
+def _fresh(home: Path, base: Path | None) -> Iterator[Path]:
+    """A place for the new ledger, with a copy of `base`; what is left of it afterwards was not wanted."""
+    new = home / f".{LEDGER}.new"
+    _remove(new)
+    try:
+        if base:
+            copy_with_log(base, new)
+        yield new
+    finally:
+        _remove(new)
+
+
+def _remove(ledger: Path) -> None:
+    for path in (ledger, log_of(ledger)):
+        path.unlink(missing_ok=True)
+
+
+def _fill(new: Path, journal: Path | None) -> tuple[str, ...]:
+    """What the journal has from where `new` stands on. Returns the sidecars of whose journal a part is gone."""
+    with closing(Ledger(new)) as ledger:
+        if journal is None:
+            return ()
+        standings = ledger.standings()
+        missing = tuple(each for each in sidecars(journal) if _gap(journal / each, standings.get(each, Standing())))
+        ingest = Ingest(journal, ledger, structlog.get_logger("maintenance"), Clock(), marks=False)
+        while ingest.turn():
+            pass
+        return missing
+
+
+def _gap(own: Path, standing: Standing) -> bool:
+    """Whether segments between where the ledger stands and the journal's first one are gone."""
+    first = next(iter(numbers(own)), 0)
+    return not standing.closed and first > max(standing.at[0], 1)
+
+
+def _kept(old: Path, new: Path) -> tuple[int, LedgerFault | None]:
+    """Carries over what only `old` has; its log is folded in by the way. Not readable: why."""
+    if not old.exists():
+        return 0, None
+    try:
+        with closing(Ledger(old)) as ledger:
+            ledger.checkpoint()
+        return ledger_carry.carry_over(old, new, Limits()), None
+    except LedgerBusy:
+        raise
+    except LedgerFault as fault:
+        return 0, fault
+
+
+def _finish(new: Path) -> int:
+    """All in one file, on disk. Returns the number of calls in it."""
+    with closing(Ledger(new)) as ledger:
+        ledger.checkpoint()
+        calls = ledger.count_calls()
+    files.sync_file(new)
+    return calls
+
+
+def _set_aside(old: Path) -> Path:
+    """A second name for a ledger that cannot be read; its log goes with it."""
+    aside = old.with_name(f"{old.name}.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    with suppress(FileNotFoundError):
+        log_of(old).replace(log_of(aside))
+    aside.hardlink_to(old)
+    return aside
