@@ -255,10 +255,19 @@ def test_comparable_orders_by_price() -> None:
         pytest.param("openrouter", "openai/o3", True, id="by its own name behind an aggregator"),
         pytest.param("x-ai", "grok-4-fast-non-reasoning", False, id="the one that does not"),
         pytest.param("deepseek", "DeepSeek-Reasoner", True, id="whatever its case"),
+        pytest.param("deepseek", "deepseek-flash", True, id="unless told not to"),
+        pytest.param("google", "gemini-3.5-flash", True, id="gemini-flash"),
+        pytest.param("google", "gemini-3.5-flash-lite", False, id="gemini-flash-lite"),
+        pytest.param("fireworks", "accounts/fireworks/models/kimi-k2p6", True, id="as its host spells it"),
     ],
 )
 def test_which_models_reason(name: str, model: str, reasoning: bool) -> None:
     assert PRICING.facts(account(name), model).reasoning is reasoning
+
+
+@pytest.mark.parametrize(("model", "tokens"), [("gpt-5-pro", 272_000), ("gpt-5.4-pro", 128_000), ("mistral-nemo", 0)])
+def test_the_first_pattern_that_fits_limits_the_answer(model: str, tokens: int) -> None:
+    assert PRICING.facts(account(), model).max_output_tokens == tokens
 
 
 def test_context_windows_come_from_the_price_data() -> None:
