@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from rich import filesize
+
 from sidecar.cli import Exit
 from sidecar.commands.context import configuration, err, fail, out
 from sidecar.commands.show import count
@@ -22,7 +24,7 @@ def backup(to: Path) -> int:
 
     home = configuration().settings.home
     made = _tried(lambda: maintenance.backup(home, to))
-    ledger = f"ledger of {_size(made.ledger_bytes)}" if made.ledger_bytes else "no ledger yet"
+    ledger = f"ledger of {filesize.decimal(made.ledger_bytes)}" if made.ledger_bytes else "no ledger yet"
     out.print(f"{made.folder}: {ledger}, {made.segments} journal segments. To use it: taximeter restore {to}")
     return Exit.OK
 
@@ -62,7 +64,7 @@ def _tried(work: Callable[[], Result]) -> Result:
 
 
 def _told(made: Remade) -> int:
-    before, after = _size(made.bytes_before), _size(made.bytes_after)
+    before, after = filesize.decimal(made.bytes_before), filesize.decimal(made.bytes_after)
     out.print(f"{count(made.calls)} calls in the ledger ({made.kept:,} kept from the one before); {before} → {after}")
     if made.set_aside:
         err.print(f"the ledger before could not be read; it is kept as {made.set_aside}", markup=False, style="yellow")
@@ -71,13 +73,3 @@ def _told(made: Remade) -> int:
         err.print(f"calls of these sidecars are in no book any more: {gone}", markup=False, style="red")
         return Exit.FAILED
     return Exit.OK
-
-
-def _size(size: int) -> str:
-    """Bytes for people."""
-    amount, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            break
-        amount /= 1024
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
