@@ -71,7 +71,8 @@ class Syncer:
             for sync in group:
                 if sync.close:
                     os.close(sync.fd)
-            self._loop.call_soon_threadsafe(_resolve, group)
+            if waiting := [sync.done for sync in group if sync.done is not None]:
+                self._loop.call_soon_threadsafe(_resolve, waiting)
 
     def _next_group(self) -> tuple[list[Sync], bool]:
         """Waits for something, takes all there is. False: the last group."""
@@ -95,7 +96,7 @@ class Syncer:
                 sync.done.set_exception(reason)
 
 
-def _resolve(group: list[Sync]) -> None:
-    for sync in group:
-        if sync.done is not None and not sync.done.done():
-            sync.done.set_result(None)
+def _resolve(waiting: list[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
