@@ -13,7 +13,7 @@ from sidecar.supervisor import Part, StartFailed, Supervisor, restart_after_s
 READY = "import pathlib,sys,time; pathlib.Path(sys.argv[1]).open('a').write('up\\n'); "
 
 
-def part(tmp_path: Path, code: str, **more: float) -> Part:
+def part(tmp_path: Path, code: str, ready_within_s: float = 30, stop_within_s: float = 15) -> Part:
     """A child that says it is ready by a line in a file."""
     said = tmp_path / "said"
 
@@ -21,7 +21,9 @@ def part(tmp_path: Path, code: str, **more: float) -> Part:
         return said.is_file() and said.read_text().endswith("\n")
 
     argv = [sys.executable, "-c", code, str(said)]
-    return Part("child", argv, tmp_path / "logs" / "child.log", ready, dict(os.environ), **more)
+    log = tmp_path / "logs" / "child.log"
+    env = dict(os.environ)
+    return Part("child", argv, log, ready, env, ready_within_s=ready_within_s, stop_within_s=stop_within_s)
 
 
 def starts(tmp_path: Path) -> int:

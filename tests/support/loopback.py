@@ -14,6 +14,7 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import BinaryIO
 
@@ -110,8 +111,8 @@ class Provider(asyncio.Protocol):
                 self._answers[model] = unary(model)
             self._transport.write(self._answers[model])
 
-    def later(self, work: object) -> None:
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
