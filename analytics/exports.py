@@ -22,7 +22,8 @@ from analytics.formats import COLUMNS, SCHEMA, Format, encoded
 from analytics.question import Filters, Question, every, within
 
 __all__ = [
-    "COLUMNS", "Format", "Written", "export_question", "ledger_position", "manifest", "pieces", "write",
+    "COLUMNS", "Format", "Written",
+    "count_question", "export_question", "ledger_position", "manifest", "pieces", "write",
 ]  # fmt: skip
 
 _ROWS = 65_536
@@ -35,6 +36,12 @@ def export_question(start: datetime, end: datetime, filters: Filters | None = No
     where = every([within(start, end), *involved(filters)])
     columns = ", ".join("CAST(to_json(tags) AS VARCHAR) AS tags" if name == "tags" else name for name in COLUMNS)
     return Question(f"SELECT {columns} FROM ai_call_logs WHERE {where.sql}", where.params)  # noqa: S608 - our pieces
+
+
+def count_question(start: datetime, end: datetime, filters: Filters | None = None) -> Question:
+    """How many rows such an export has: one figure, `rows`. Raises BadQuestion."""
+    where = every([within(start, end), *involved(filters)])
+    return Question(f"SELECT count(*) AS rows FROM ai_call_logs WHERE {where.sql}", where.params)  # noqa: S608 - our pieces
 
 
 @dataclass(slots=True)

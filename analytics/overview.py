@@ -38,11 +38,14 @@ def grain(period: Period) -> str:
     return "month"
 
 
-def course(source: Source, period: Period, by: str | None = None, filters: Filters | None = None) -> pl.DataFrame:
-    """Measures by `at` (UTC, the grain's start) and `by`, times without any call left out."""
-    step = grain(period)
-    asked = usage_question(period.start, period.end, [step, *([by] if by else [])], filters)
-    return frame(source, asked).rename({step: "at"}).with_columns(pl.col("at").cast(pl.Datetime("us")))
+def course_question(period: Period, by: str | None = None, filters: Filters | None = None) -> Question:
+    """Measures by the period's grain and `by`. Times without any call are left out."""
+    return usage_question(period.start, period.end, [grain(period), *([by] if by else [])], filters)
+
+
+def course_of(answer: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """The answer, its time (UTC, the grain's start) as column `at` whatever the grain."""
+    return answer.rename({grain(period): "at"}).with_columns(pl.col("at").cast(pl.Datetime("us")))
 
 
 def filled(rows: pl.DataFrame, period: Period, values: Sequence[str]) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""The dashboard. It only shows: questions and sums are `analytics`' business."""

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from analytics.latency import latency_question
-from analytics.overview import course, filled, grain, totals
+from analytics.overview import course_of, course_question, filled, frame, grain, totals
 from analytics.period import Period
 from analytics.source import Source, open_source
 from sidecar.core.call import Attempt, AttemptStatus, CallRecord, CallStatus, Target
@@ -32,6 +32,10 @@ def source(tmp_path: Path) -> Source:
     records = [call(n, minute, ms, alias="smart", streamed=n == 0) for n, (minute, ms) in enumerate(took)]
     build(tmp_path / "ledger.duckdb", [*records, settled(9, ns(START), [], CallStatus.REFUSED)])
     return open_source(tmp_path)
+
+
+def course(source: Source, period: Period, by: str | None = None) -> pl.DataFrame:
+    return course_of(frame(source, course_question(period, by)), period)
 
 
 @pytest.mark.parametrize(

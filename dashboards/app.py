@@ -1,0 +1,48 @@
+"""The dashboard's script: `streamlit run dashboards/app.py -- --home PATH` (see launch.py)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboards.parts import Context, standing
+from dashboards.views import calls, export, overview
+
+
+def context() -> Context:
+    """From the script's own arguments; the home also from TAXIMETER_HOME."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", default=os.environ.get("TAXIMETER_HOME", ""))
+    parser.add_argument("--trace-url", default="")
+    given = parser.parse_args()
+    return Context(given.home, given.trace_url)
+
+
+def page(show: Callable[[Context], None], where: Context) -> Callable[[], None]:
+    """A page as Streamlit wants it."""
+    return lambda: show(where)
+
+
+def main() -> None:
+    where = context()
+    st.set_page_config("Taximeter", ":material/local_taxi:", layout="wide")
+    if not where.home:
+        st.error("**Which ledger?** Start with `taximeter dashboard`, or set TAXIMETER_HOME.")
+        return
+    chosen = st.navigation(
+        [
+            st.Page(page(overview.show, where), title="Overview", icon=":material/monitoring:", url_path="overview",
+                    default=True),
+            st.Page(page(calls.show, where), title="Calls", icon=":material/list_alt:", url_path="calls"),
+            st.Page(page(export.show, where), title="Export", icon=":material/download:", url_path="export"),
+        ]
+    )  # fmt: skip
+    with st.sidebar:
+        standing(where)
+    chosen.run()
+
+
+main()

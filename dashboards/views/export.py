@@ -1,0 +1,147 @@
+"""Export: a period's calls as a file, with the manifest of what is in it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from analytics import exports
+from analytics.exports import Format, Written
+from analytics.period import Period
+from dashboards import data, parts
+from dashboards import definitions as means
+from dashboards import format as say
+
+FORMATS = {
+    Format.CSV: "CSV, for spreadsheets",
+    Format.PARQUET: "Parquet, for analysis",
+    Format.JSON_LINES: "JSON lines, for programs",
+}
+MIME = {
+    Format.CSV: "text/csv",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.JSON_LINES: "application/jsonl",
+}
+MOST_BYTES = 128 << 20
+"""What a browser is given: the file is held in memory until it is fetched. The command line has no such limit."""
+
+
+class TooLarge(Exception):
+    """For the browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a file is the answer to."""
+
+    period: str
+    filters: parts.Chosen
+    form: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that waits to be fetched."""
+
+    asked: Asked
+    name: str
+    content: bytes
+    manifest: bytes
+    written: Written
+
+
+def show(context: parts.Context) -> None:
+    """The page."""
+    head = parts.head("Export", refreshed=False)
+    with parts.explaining():
+        span = head.span
+        filters = parts.filters(context, span)
+        form = st.radio(
+            "Format",
+            list(FORMATS),
+            format_func=FORMATS.__getitem__,
+            horizontal=True,
+            key="format",
+            bind="query-params",
+        )
+        rows = data.export_rows(context.home, span, filters)
+        st.markdown(f"**{say.count(rows)} calls**, {say.span(span.start, span.end)}. One row a call; costs are exact.")
+        if not rows:
+            parts.nothing(span, filtered=bool(filters))
+            return
+        asked = Asked(head.period, filters, form or Format.CSV)
+        if st.button("Prepare the file", type="primary", icon=":material/play_arrow:"):
+            _prepare(context, asked, span, rows)
+        ready = st.session_state.get("prepared")
+        if ready and ready.asked == asked:
+            _offer(ready)
+
+
+def _prepare(context: parts.Context, asked: Asked, span: Period, rows: int) -> None:
+    st.session_state.pop("prepared", None)
+    source = data.source(context.home)
+    position = exports.ledger_position(source)
+    question = exports.export_question(span.start, span.end, asked.filters)
+    bar = st.progress(0.0, "Reading the ledger")
+
+    def told(done: int) -> None:
+        bar.progress(min(done / rows, 1.0), f"{say.count(done)} of {say.count(rows)} calls")
+
+    file = _Limited()
+    try:
+        written = exports.write(source.batches(question.sql, question.params), asked.form, file, told)
+    except TooLarge:
+        bar.empty()
+        _too_large(asked.form, span)
+        return
+    bar.empty()
+    st.session_state["prepared"] = Prepared(
+        asked,
+        f"taximeter-{span.start:%Y%m%dT%H%M}-{span.end:%Y%m%dT%H%M}.{asked.form}",
+        file.getvalue(),
+        exports.manifest(written, span.start, span.end, asked.filters, position),
+        written,
+    )
+
+
+class _Limited(io.BytesIO):
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > MOST_BYTES:
+            raise TooLarge
+        return super().write(data)
+
+
+def _too_large(form: Format, span: Period) -> None:
+    st.warning(
+        f"**This file is too large for a browser** (over {MOST_BYTES >> 20} MB). Choose a shorter period, or write it "
+        "where the ledger is, at any size:",
+        icon=":material/hard_drive:",
+    )
+    period = f"{span.start:%Y-%m-%dT%H:%M:%S}..{span.end:%Y-%m-%dT%H:%M:%S}"
+    st.code(f"taximeter export --format {form} --since {period}", language="shell")
+
+
+def _offer(ready: Prepared) -> None:
+    written = ready.written
+    with st.container(border=True):
+        st.markdown(f":material/task: **{ready.name}** is ready: {len(ready.content) / 1e6:,.2f} MB")
+        with st.container(horizontal=True):
+            st.download_button(
+                "Download the file", ready.content, ready.name, MIME[ready.asked.form], on_click="ignore",
+                type="primary", icon=":material/download:", key="download",
+            )  # fmt: skip
+            st.download_button(
+                "Download its manifest", ready.manifest, f"{ready.name}.manifest.json", "application/json",
+                on_click="ignore", icon=":material/receipt_long:", key="download_manifest",
+                help="Rows, sums, hash and ledger position: what proves that a file is whole.",
+            )  # fmt: skip
+        with st.container(horizontal=True):
+            st.metric("Rows", say.count(written.rows), width=160)
+            st.metric("Cost", say.exact(written.cost_usd), help="Exact sum of the column cost_usd.", width=280)
+            st.metric("Unpriced", say.count(written.unpriced_calls), help=means.UNPRICED, width=160)
+            st.metric("Estimated", say.count(written.estimated_calls), help=means.ESTIMATED, width=160)
+        st.caption("SHA-256 of the file")
+        st.code(written.sha256, language=None)
