@@ -94,6 +94,11 @@ class Ledger:
                     self._reading.discard(cursor)
                     self._left.notify_all()
 
+    @property
+    def readers(self) -> int:
+        """Reads that are going on."""
+        return len(self._reading)
+
     def book(self, batch: Batch) -> None:
         """Rows and position, together. Raises OutOfStep, LedgerFault."""
         with self.transaction() as writer:

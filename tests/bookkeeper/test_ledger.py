@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,13 +18,6 @@ from taximeter.journal.v1 import journal_pb2
 from tests.support.ledger import SIDECAR, T0_NS, batches, finished, opening, record, rows, started
 
 VIEWS = ("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states", "ledger_positions")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.duckdb")
-    yield ledger
-    ledger.close()
 
 
 def book(ledger: Ledger, *frames: journal_pb2.Frame) -> None:
