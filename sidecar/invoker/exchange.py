@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, FirstTokenTimeout, ResponseTimeout, Stalled, StreamCut
 from sidecar.invoker.live import Live
@@ -28,13 +29,13 @@ class Exchange:
         self._transport = transport
         self._clock = clock
 
-    async def ask(self, live: Live, left_s: float, max_bytes: int) -> None:
+    async def ask(self, live: Live, left_s: float, catalog: Catalog) -> None:
         """The whole answer at once, as `live.reply`. Raises Fault, DeadlinePassed."""
         response_s = live.timeouts.response_s or left_s
         live.waits(self._clock.monotonic_ns())
         try:
             async with asyncio.timeout(min(response_s, left_s)):
-                await self._converse(live, max_bytes)
+                await self._converse(live, catalog.max_answer_bytes)
         except TimeoutError:
             if left_s <= response_s:
                 raise DeadlinePassed from None
@@ -61,23 +62,23 @@ class Exchange:
             raise live.codec.fault(response)
         return live.codec.decode(response)
 
-    async def stream(self, live: Live, reader: Reader, left_s: float, max_bytes: int) -> AsyncGenerator[Any, None]:
+    async def stream(self, live: Live, reader: Reader, left_s: float, catalog: Catalog) -> AsyncGenerator[Any, None]:
         """Chunks as they come; then `live.reply`. Raises Fault, DeadlinePassed."""
         live.reader = reader
-        ear = _Ear(live, reader, self._clock, left_s)
-        stream = self._transport.stream(live.request, connect_s=live.timeouts.connect_s or 0.0, max_bytes=max_bytes)
+        ear = _Ear(live, reader, self._clock, left_s, LINGER_S * catalog.time_scale)
+        connect_s = live.timeouts.connect_s or 0.0
+        stream = self._transport.stream(live.request, connect_s=connect_s, max_bytes=catalog.max_answer_bytes)
         try:
             ear.listen()
             async with stream as answer:
-                live.answered(answer.status, answer.headers)
-                if not 200 <= answer.status < 300:
-                    raise await _rejection(live, answer)
+                await _accepted(live, answer)
                 async for data in answer.chunks():
                     ear.rest()
-                    live.bytes_received += len(data)
-                    for chunk in reader.feed(data):
-                        live.gave(chunk, self._clock.monotonic_ns())
+                    chunks, fault = self._fed(live, reader, data)
+                    for chunk in chunks:
                         yield chunk
+                    if fault is not None:
+                        raise fault
                     if reader.done:
                         break
                     ear.listen()
@@ -93,20 +94,36 @@ class Exchange:
             ear.close()
         live.reply = reader.finish()
 
+    def _fed(self, live: Live, reader: Reader, data: bytes) -> tuple[list[Any], Fault | None]:
+        """What the data holds, all of it counted before any of it is passed on: the caller may hang up any time."""
+        live.bytes_received += len(data)
+        chunks: list[Any] = []
+        fault = None
+        try:
+            chunks.extend(reader.feed(data))
+        except Fault as error:
+            fault = error
+        live.gave(chunks, self._clock.monotonic_ns())
+        return chunks, fault
 
-async def _rejection(live: Live, answer: Answer) -> Fault:
-    body = await answer.body()
-    live.bytes_received += len(body)
-    return live.codec.fault(HttpResponse(answer.status, answer.headers, body))
+
+async def _accepted(live: Live, answer: Answer) -> None:
+    """Raises the fault of an answer outside 2xx."""
+    live.answered(answer.status, answer.headers)
+    if not 200 <= answer.status < 300:
+        body = await answer.body()
+        live.bytes_received += len(body)
+        raise live.codec.fault(HttpResponse(answer.status, answer.headers, body))
 
 
 class _Ear:
     """Listens to one stream: how long the next event may take, and what its absence means."""
 
-    def __init__(self, live: Live, reader: Reader, clock: Clock, left_s: float) -> None:
+    def __init__(self, live: Live, reader: Reader, clock: Clock, left_s: float, linger_s: float) -> None:
         self._live = live
         self._reader = reader
         self._clock = clock
+        self._linger_s = linger_s
         self._watch = Watch()
         now_s = clock.monotonic_s()
         self._deadline_s = now_s + left_s
@@ -119,7 +136,7 @@ class _Ear:
         now_s = now_ns / 1e9
         stall_s = self._live.timeouts.stall_s or self._deadline_s - now_s
         if self._reader.complete:
-            self._silent_s = now_s + min(LINGER_S, stall_s)
+            self._silent_s = now_s + min(self._linger_s, stall_s)
         elif self._reader.events > self._events:
             self._events = self._reader.events
             self._silent_s = now_s + stall_s

@@ -58,7 +58,7 @@ class Invoker:
             while True:
                 live = await failover.next()
                 try:
-                    await self._exchange.ask(live, failover.left_s, bracket.catalog.max_answer_bytes)
+                    await self._exchange.ask(live, failover.left_s, bracket.catalog)
                 except Fault as fault:
                     await failover.recover(live, fault)
                 else:
@@ -148,10 +148,10 @@ class Invoker:
     async def _parts(self, live: Live, left_s: float, catalog: Catalog) -> AsyncGenerator[Any, None]:
         """Nothing, if the operation's answer does not come in parts."""
         if live.codec.reader is None:
-            await self._exchange.ask(live, left_s, catalog.max_answer_bytes)
+            await self._exchange.ask(live, left_s, catalog)
             return
         reader = live.codec.reader()
-        async with aclosing(self._exchange.stream(live, reader, left_s, catalog.max_answer_bytes)) as chunks:
+        async with aclosing(self._exchange.stream(live, reader, left_s, catalog)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,11 +62,11 @@ class Live:
         self.http_status = status
         self.provider_request_id = provider_request_id(headers)
 
-    def gave(self, chunk: Any, now_ns: int) -> None:
-        """A chunk of content has come."""
-        self.chunks += 1
-        self.content_bytes += max(chunk.ByteSize() - _FRAMING_BYTES, 0)
-        if self.first_content_at_ns is None:
+    def gave(self, chunks: Sequence[Any], now_ns: int) -> None:
+        """Content has come."""
+        self.chunks += len(chunks)
+        self.content_bytes += sum(max(chunk.ByteSize() - _FRAMING_BYTES, 0) for chunk in chunks)
+        if chunks and self.first_content_at_ns is None:
             self.first_content_at_ns = now_ns
 
     @property

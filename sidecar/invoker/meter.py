@@ -99,7 +99,7 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> 
 
 def total(attempts: Sequence[Attempt]) -> Bill:
     """The sum over a call's attempts: unpriced if anything used is, estimated if anything is."""
-    used = [attempt for attempt in attempts if attempt.usage_source is not UsageSource.NONE]
+    used = [attempt for attempt in attempts if attempt.usage_source is not UsageSource.NONE or not attempt.cost.priced]
     at_risk = sum(attempt.cost_at_risk_picodollars for attempt in attempts)
     maybe_billed = any(attempt.maybe_billed for attempt in attempts)
     if not used:
@@ -107,7 +107,7 @@ def total(attempts: Sequence[Attempt]) -> Bill:
     estimated = [attempt for attempt in used if attempt.usage_source is UsageSource.ESTIMATED]
     return Bill(
         usage=used[0].usage if len(used) == 1 else _sum_of_usage([attempt.usage for attempt in used]),
-        usage_source=UsageSource.ESTIMATED if estimated else UsageSource.REPORTED,
+        usage_source=UsageSource.ESTIMATED if estimated else used[0].usage_source,
         estimator_version=estimated[-1].estimator_version if estimated else "",
         cost=used[0].cost if len(used) == 1 else _sum_of_cost([attempt.cost for attempt in used]),
         cost_at_risk_picodollars=at_risk,

@@ -165,6 +165,7 @@ async def comments(exchange: Exchange) -> None:
 
 def events(*data: bytes) -> Act:
     async def act(exchange: Exchange) -> None:
+        await exchange.begin()
         for each in data:
             await exchange.event(each)
         await quiet_end(exchange)
@@ -213,14 +214,14 @@ class Hostile:
     keys: list[str] = field(default_factory=list)
     hangups: int = 0
     """Callers that left before their act was over."""
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _open: dict[asyncio.StreamWriter, asyncio.Task[Any] | None] = field(default_factory=dict)
 
     @property
     def gaps_s(self) -> list[float]:
         return [later - earlier for earlier, later in zip(self.hits, self.hits[1:], strict=False)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._open[writer] = asyncio.current_task()
         try:
             while (exchange := await self._read(reader, writer)) is not None:
                 self.hits.append(time.monotonic())
@@ -230,7 +231,7 @@ class Hostile:
         except ConnectionError:
             self.hangups += 1
         finally:
-            self._writers.discard(writer)
+            del self._open[writer]
             writer.close()
 
     @staticmethod
@@ -244,9 +245,11 @@ class Hostile:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         return Exchange(head[0].split(" ")[1], headers, json.loads(body or b"{}"), reader, writer)
 
-    def close(self) -> None:
-        for writer in self._writers:
+    async def close(self) -> None:
+        serving = [task for task in self._open.values() if task is not None]
+        for writer in self._open:
             writer.transport.abort()
+        await asyncio.wait_for(asyncio.gather(*serving, return_exceptions=True), 5)
 
 
 @asynccontextmanager
@@ -260,7 +263,7 @@ async def hostile(*script: Act) -> AsyncGenerator[Hostile, None]:
         yield made
     finally:
         server.close()
-        made.close()
+        await made.close()
         await server.wait_closed()
 
 

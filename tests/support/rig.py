@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecar.budget import PassThrough
-from sidecar.core.call import Call, CallRecord, Cost, Target, Usage
+from sidecar.core.call import Call, CallRecord, Cost, Target, Timeouts, Usage
 from sidecar.core.catalog import Account, Alias, Catalog, ModelFacts, Route
 from sidecar.core.clock import Clock
 from sidecar.health import Health
@@ -155,10 +155,12 @@ def chat(deadline_in_s: float = 20.0, **asked: Any) -> Call:
 def catalog_of(urls: Sequence[str], *, alias: dict[str, Any] | None = None, **values: Any) -> Catalog:
     """Accounts a, b, c ... at these addresses, and `smart` over their models ma, mb, mc ..."""
     names = "abcdef"[: len(urls)]
-    accounts = {name: account(name, base_url=url) for name, url in zip(names, urls, strict=True)}
+    scale = values.setdefault("time_scale", SCALE)
+    unhurried = Timeouts(connect_s=5.0 / scale)  # a busy machine is no dead provider
+    accounts = {name: account(name, base_url=url, timeouts=unhurried) for name, url in zip(names, urls, strict=True)}
     routes = tuple(Route(Target(name, f"m{name}")) for name in names)
     smart = replace(Alias("smart", routes), **(alias or {}))
-    return Catalog(accounts=accounts, aliases={"smart": smart}, **({"time_scale": SCALE} | values))
+    return Catalog(accounts=accounts, aliases={"smart": smart}, **values)
 
 
 def text_of(events: Sequence[StreamEvent]) -> str:
