@@ -9,14 +9,15 @@ from sidecar.journal.segments import BEGINNING, Position, numbers, path_of, size
 from sidecar.journal.tail import sidecars
 
 _MARK = "ingested"
+_FRESH = "ingested.new"
+"""The next mark, until it is whole."""
 
 
 def mark_ingested(directory: Path, sidecar_id: str, position: Position) -> None:
     """Tells the writer how far the bookkeeper is. Only a hint: the ledger's own position is the truth."""
-    mark = directory / sidecar_id / _MARK
-    fresh = mark.with_suffix(".new")
+    fresh = directory / sidecar_id / _FRESH
     fresh.write_text(f"{position.segment} {position.offset}\n")
-    fresh.replace(mark)
+    fresh.replace(fresh.with_name(_MARK))
 
 
 def ingested(directory: Path, sidecar_id: str) -> Position:
@@ -51,7 +52,8 @@ def retire(directory: Path, sidecar_id: str, before: Position, older_than_ns: in
         path.unlink()
         gone += 1
     if present and gone == len(present):
-        (own / _MARK).unlink(missing_ok=True)
+        for name in (_MARK, _FRESH):
+            (own / name).unlink(missing_ok=True)
         own.rmdir()
     return gone
 

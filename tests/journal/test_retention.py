@@ -42,6 +42,7 @@ def test_what_may_go(old: Path, before: Position, older_than_ns: int, left: list
 def test_with_its_last_segment_a_sidecar_is_gone(old: Path) -> None:
     end = entries(old / SIDECAR)[-1].position
     mark_ingested(old, SIDECAR, end)
+    (old / SIDECAR / "ingested.new").write_text("a mark that was never finished")
     retire(old, SIDECAR, end, LATER_NS)
     assert sidecars(old) == []
 
