@@ -52,8 +52,8 @@ class Bracket:
 
     def open(self, live: Live) -> None:
         """An attempt is about to leave. Raises JournalFull, JournalFailed: then it must not."""
-        course = self.course.with_open(live.opened())
-        self._rooms.journal.started(build(self.call, self._known, course, OPEN, self._now_ns()))
+        record = build(self.call, self._known, self.course, OPEN, self._now_ns(), (live.opened(),))
+        self._rooms.journal.started(record)
         self._live = live
 
     def delivers(self, live: Live) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sidecar.core.call import Attempt, AttemptStatus, Call, CallRecord, CallStatus, Skip
 from sidecar.core.faults import FallbackReason
@@ -37,10 +37,6 @@ class Course:
     provider_ns: int = 0
     bytes_out: int = 0
 
-    def with_open(self, attempt: Attempt) -> Course:
-        """The course as a start frame tells it."""
-        return replace(self, attempts=[*self.attempts, attempt])
-
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -53,11 +49,13 @@ OPEN = Ending(CallStatus.OPEN)
 ANSWERED = Ending(CallStatus.OK, grpc_status="OK")
 
 
-def build(call: Call, known: Identity, course: Course, ending: Ending, now_ns: int) -> CallRecord:
-    """The record as it stands at `now_ns` (monotonic)."""
+def build(
+    call: Call, known: Identity, course: Course, ending: Ending, now_ns: int, under_way: tuple[Attempt, ...] = ()
+) -> CallRecord:
+    """The record as it stands at `now_ns` (monotonic), with an attempt that is about to leave, if any."""
     plan, served = course.plan, course.served
     alias = plan.pool.alias if plan is not None else None
-    attempts = tuple(course.attempts)
+    attempts = (*course.attempts, *under_way)
     sums = total(attempts)
     duration_ns = now_ns - call.started_monotonic_ns
     first_ns = course.first_content_at_ns
