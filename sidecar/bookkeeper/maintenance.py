@@ -21,6 +21,7 @@ from sidecar.bookkeeper.copying import MaintenanceFailed, copy_journal, copy_led
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger, Standing
 from sidecar.bookkeeper.ledger_connection import LedgerBusy, LedgerFault, Limits
+from sidecar.bookkeeper.ledger_schema import LedgerTooNew
 from sidecar.core.clock import Clock
 from sidecar.journal import sidecars
 from sidecar.journal.segments import numbers
@@ -80,7 +81,7 @@ def restore(home: Path, source: Path) -> Remade:
     """
     if not (source / LEDGER).is_file():
         raise MaintenanceFailed(f"{source} is no backup: there is no {LEDGER} in it")
-    with lock.held(home, "restores a backup"):
+    with lock.held(home, "restores a backup"), _explained():
         copy_journal(source / JOURNAL, home / JOURNAL)
         return _remake(home, source / LEDGER)
 
@@ -90,7 +91,7 @@ def rebuild(home: Path) -> Remade:
 
     Raises MaintenanceFailed, AlreadyRunning, OSError.
     """
-    with lock.held(home, "rebuilds the ledger"):
+    with lock.held(home, "rebuilds the ledger"), _explained():
         return _remake(home, None)
 
 
@@ -99,10 +100,18 @@ def compact(home: Path) -> Remade:
 
     Raises MaintenanceFailed, AlreadyRunning, OSError.
     """
-    with lock.held(home, "compacts the ledger"):
+    with lock.held(home, "compacts the ledger"), _explained():
         if not (home / LEDGER).is_file():
             raise MaintenanceFailed(f"there is no ledger in {home} yet")
         return _remake(home, None, journal=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (LedgerTooNew, LedgerFault) as error:
+        raise MaintenanceFailed(str(error)) from error
 
 
 def _remake(home: Path, base: Path | None, *, journal: bool = True) -> Remade:
