@@ -52,7 +52,7 @@ class Bracket:
 
     def open(self, live: Live) -> None:
         """An attempt is about to leave. Raises JournalFull, JournalFailed: then it must not."""
-        record = build(self.call, self._known, self.course, OPEN, self._now_ns(), (live.opened(),))
+        record = build(self.call, self._known, self.course, OPEN, self._now_ns(), under_way=(live.opened(),))
         self._rooms.journal.started(record)
         self._live = live
 

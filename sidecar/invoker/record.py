@@ -50,7 +50,7 @@ ANSWERED = Ending(CallStatus.OK, grpc_status="OK")
 
 
 def build(
-    call: Call, known: Identity, course: Course, ending: Ending, now_ns: int, under_way: tuple[Attempt, ...] = ()
+    call: Call, known: Identity, course: Course, ending: Ending, now_ns: int, *, under_way: tuple[Attempt, ...] = ()
 ) -> CallRecord:
     """The record as it stands at `now_ns` (monotonic), with an attempt that is about to leave, if any."""
     plan, served = course.plan, course.served
