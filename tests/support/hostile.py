@@ -36,6 +36,8 @@ class Exchange:
         return bool(self.body.get("stream"))
 
     async def send(self, data: bytes) -> None:
+        if self.writer.is_closing():  # uvloop's transports raise something else
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
