@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sidecar.core import ids
 from sidecar.core.call import Trace
@@ -24,7 +24,7 @@ def parse(traceparent: str) -> Trace | None:
     return Trace(trace_id=trace_id, parent_span_id=span_id, sampled=bool(int(flags, 16) & 1))
 
 
-def trace_of(traceparents: list[str], new_trace_id: Callable[[], str] = ids.trace_id) -> Trace:
+def trace_of(traceparents: Sequence[str], new_trace_id: Callable[[], str] = ids.trace_id) -> Trace:
     """The trace that a call belongs to: exactly one valid header, else a beginning of our own."""
     told = parse(traceparents[0]) if len(traceparents) == 1 else None
     return told or Trace(trace_id=new_trace_id())

@@ -1,0 +1,199 @@
+"""The sidecar process, put together: home, journal, rooms, edge; served until it is told to stop, and ended well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from sidecar import home, logs
+from sidecar.budget import PassThrough
+from sidecar.core import ids
+from sidecar.core.clock import Clock
+from sidecar.edge import catalog as catalog_service
+from sidecar.edge import invocation, usage
+from sidecar.edge.auth import LocalTrust
+from sidecar.edge.gate import Gate
+from sidecar.edge.listen import CannotListen, Tls
+from sidecar.edge.rpc import Border
+from sidecar.edge.server import Server
+from sidecar.edge.state import state
+from sidecar.health import Health
+from sidecar.invoker import Invoker, abandoning
+from sidecar.journal import Journal, JournalFull, JournalPolicy, recover
+from sidecar.pricing import PriceFileError, Pricing
+from sidecar.pricing.estimate import estimate
+from sidecar.providers import registry
+from sidecar.providers.transport import HttpxTransport
+from sidecar.settings import Loaded, Settings
+
+STATE_EVERY_S = 5.0
+OK, FAILED, REFUSED = 0, 1, 2
+"""Exit codes. REFUSED: another start would meet the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the sidecar serves. `address` is empty without TCP."""
+
+    address: str
+    socket: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Sidecar:
+    server: Server
+    gate: Gate
+    bound: Bound
+    broken: asyncio.Event
+    """The journal's disk has failed."""
+
+
+async def run(loaded: Loaded, ready: Callable[[Bound], None] = lambda _bound: None) -> int:
+    """Serves until SIGTERM, SIGINT or a failed disk; returns the exit code. `ready` is told once it serves."""
+    settings = loaded.settings
+    os.umask(0o077)
+    logs.configure(settings.log_level, settings.log_format)
+    log = structlog.get_logger("sidecar")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with _built(loaded, log) as sidecar:
+            await sidecar.server.serving()
+            log.info("ready", address=sidecar.bound.address, socket=str(sidecar.bound.socket))
+            ready(sidecar.bound)
+            await _first(stop.wait(), sidecar.broken.wait())
+            await _end(sidecar, settings.grace_s, log)
+            failed = sidecar.broken.is_set()
+    except (home.AlreadyRunning, CannotListen, PriceFileError, JournalFull, OSError) as error:
+        sys.stderr.write(f"sidecar: {error}\n")
+        return REFUSED
+    log.info("stopped")
+    return FAILED if failed else OK
+
+
+@asynccontextmanager
+async def _built(loaded: Loaded, log: Any) -> AsyncIterator[_Sidecar]:
+    """Everything open and listening; closed in the opposite order."""
+    settings, clock, broken = loaded.settings, Clock(), asyncio.Event()
+    async with AsyncExitStack() as stack:
+        lock = stack.enter_context(home.held(settings.home))
+        pricing = await _pricing(settings, clock)
+        journal = _journal(loaded, pricing, clock, broken, log)
+        stack.push_async_callback(journal.close)
+        transport = HttpxTransport()
+        stack.push_async_callback(transport.close)
+        health = Health(loaded.catalog.breaker, clock, loaded.catalog.time_scale)
+        invoker = Invoker(
+            catalog=lambda: loaded.catalog,
+            wires=registry.wire,
+            transport=transport,
+            pricing=pricing,
+            estimate=estimate,
+            journal=journal,
+            health=health,
+            budgets=PassThrough(),
+            clock=clock,
+            random=random.random,
+            log=log,
+        )
+        gate = Gate(settings.max_calls)
+        relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
+        stack.push_async_callback(relay.close)
+        border = Border(LocalTrust(), gate, log)
+        services = {
+            invocation.SERVICE: invocation.InvocationService(
+                invoker, lambda: loaded.catalog, gate, clock, settings.max_tags
+            ).handlers(border),
+            catalog_service.SERVICE: catalog_service.CatalogService(
+                lambda: loaded.catalog, pricing, health.snapshot
+            ).handlers(border),
+            usage.SERVICE.full_name: relay.handlers(border),
+        }
+        server = Server(services, settings.max_message_bytes)
+        bound = _listen(server, settings)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        lock.tell(bound.address, bound.socket)
+        telling = asyncio.create_task(_tell_state(journal, health, gate, clock))
+        stack.callback(telling.cancel)
+        yield _Sidecar(server, gate, bound, broken)
+
+
+async def _pricing(settings: Settings, clock: Clock) -> Pricing:
+    """The price data is read beside the loop: it takes a fifth of a second. Raises PriceFileError."""
+    pricing = Pricing(settings.prices_file, clock)
+    await asyncio.to_thread(pricing.preload)
+    return pricing
+
+
+def _journal(loaded: Loaded, pricing: Pricing, clock: Clock, broken: asyncio.Event, log: Any) -> Journal:
+    """Ends what an earlier incarnation left open, then begins a journal of its own. Raises JournalFull, OSError."""
+    settings = loaded.settings
+    directory = settings.home / "journal"
+    recovered = recover(directory, clock, abandoning(loaded.catalog, pricing, estimate))
+    if recovered:
+        log.warning("recovered", calls=recovered, status="abandoned")
+
+    def failed(error: BaseException) -> None:
+        log.error("journal_failed", error=str(error))
+        broken.set()
+
+    policy = JournalPolicy(
+        segment_bytes=settings.journal_segment_bytes,
+        keep_s=settings.journal_keep_s,
+        backlog_max_bytes=settings.journal_backlog_max_bytes,
+    )
+    return Journal.open(directory, ids.ulid(), policy, clock, failed)
+
+
+def _listen(server: Server, settings: Settings) -> Bound:
+    """Raises CannotListen, OSError."""
+    address = ""
+    if settings.listen:
+        address = server.listen_tcp(settings.listen, _tls(settings), allow_insecure=settings.allow_insecure)
+    server.listen_unix(settings.socket, 0o600)
+    return Bound(address, settings.socket)
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    client_ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+    return Tls(settings.tls_cert.read_bytes(), settings.tls_key.read_bytes(), client_ca)
+
+
+async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
+    """No more calls; those in flight get their grace, and are then cancelled and metered as they stand."""
+    log.info("stopping", in_flight=sidecar.gate.in_flight, grace_s=grace_s)
+    sidecar.gate.close()
+    await sidecar.server.not_serving()
+    if not sidecar.broken.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await sidecar.gate.idle()
+
+
+async def _tell_state(journal: Journal, health: Health, gate: Gate, clock: Clock) -> None:
+    while True:
+        await asyncio.sleep(STATE_EVERY_S)
+        journal.state(state(clock.wall_ns(), gate, health.snapshot()))
+
+
+async def _first(*waits: Any) -> None:
+    """Returns when one of them has."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,160 @@
+"""CatalogService: what is configured, at which price, and how it fares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from sidecar.core.call import Capability, Target
+from sidecar.core.catalog import Account, Catalog
+from sidecar.edge import metering
+from sidecar.edge.rpc import Border, Handlers, Rpc
+from sidecar.health import TargetHealth
+from sidecar.pricing import Pricing
+from taximeter.v1 import catalog_pb2 as pb
+from taximeter.v1 import invocation_pb2, metering_pb2
+
+SERVICE = pb.DESCRIPTOR.services_by_name["CatalogService"].full_name
+Snapshot = Callable[[], Sequence[TargetHealth]]
+
+
+class CatalogService:
+    def __init__(self, catalog: Callable[[], Catalog], pricing: Pricing, health: Snapshot) -> None:
+        self._catalog = catalog
+        self._pricing = pricing
+        self._health = health
+
+    def handlers(self, border: Border) -> Handlers:
+        questions: dict[str, tuple[type[Message], Callable[[Any], Message]]] = {
+            "ListProviders": (pb.ListProvidersRequest, lambda _: providers(self._catalog())),
+            "ListModels": (pb.ListModelsRequest, lambda asked: models(self._catalog(), self._pricing, asked)),
+            "ListPrices": (pb.ListPricesRequest, lambda asked: prices(self._catalog(), self._pricing, asked)),
+            "ListHealth": (pb.ListHealthRequest, lambda _: health(self._health())),
+        }
+
+        def handler(name: str) -> grpc.RpcMethodHandler[Any, Any]:
+            kind, answer = questions[name]
+
+            async def ask(body: bytes, rpc: Rpc) -> bytes:  # noqa: ARG001 - the same for every workspace
+                return answer(border.parse(kind, body)).SerializeToString()
+
+            return border.unary(f"{SERVICE}/{name}", ask)
+
+        return {name: handler(name) for name in questions}
+
+
+def providers(catalog: Catalog) -> pb.ListProvidersResponse:
+    """Everything that is configured, the unusable with its reason."""
+    return pb.ListProvidersResponse(
+        providers=[_provider(account) for account in catalog.accounts.values()],
+        aliases=[
+            pb.Alias(
+                name=alias.name,
+                targets=[ref(route.target) for route in alias.routes],
+                strategy=alias.strategy.value,
+                usable=not alias.unusable,
+                reason=alias.unusable,
+            )
+            for alias in catalog.aliases.values()
+        ],
+    )
+
+
+def models(catalog: Catalog, pricing: Pricing, asked: pb.ListModelsRequest) -> pb.ListModelsResponse:
+    found = pb.ListModelsResponse()
+    for account, model in _known(catalog, asked.provider):
+        facts = pricing.facts(account, model)
+        found.models.add(
+            ref=invocation_pb2.ModelRef(provider=account.name, model=model),
+            capabilities=_capabilities(account.capabilities),
+            context_tokens=facts.context_tokens,
+            reasoning=facts.reasoning,
+            priced=pricing.rates(account, model) is not None,
+        )
+    return found
+
+
+def prices(catalog: Catalog, pricing: Pricing, asked: pb.ListPricesRequest) -> pb.ListPricesResponse:
+    """Of the models in use, or of any one model that is asked for by name; the unpriced have no entry."""
+    found = pb.ListPricesResponse()
+    named = [(account, asked.model) for account in _accounts(catalog, asked.provider)] if asked.model else []
+    for account, model in named or _known(catalog, asked.provider):
+        card = pricing.rates(account, model)
+        if card is not None:
+            rates = [
+                metering_pb2.CostLine(meter=meter, price_per_million_picodollars=rate.base)
+                for meter, rate in card.rates.items()
+            ]
+            where = invocation_pb2.ModelRef(provider=account.name, model=model)
+            found.prices.add(ref=where, rates=rates, source=card.source, version=card.version)
+    return found
+
+
+def health(targets: Sequence[TargetHealth]) -> pb.ListHealthResponse:
+    return pb.ListHealthResponse(targets=[_target_health(target) for target in targets])
+
+
+def _provider(account: Account) -> pb.Provider:
+    return pb.Provider(
+        name=account.name,
+        type=account.type,
+        base_url=account.base_url,
+        usable=account.usable,
+        reason=account.unusable or ("" if account.enabled else "disabled"),
+        aggregator=account.aggregator,
+        capabilities=_capabilities(account.capabilities),
+        operations=sorted(operation.value for operation in account.operations),
+        key=account.keys[0].masked if account.keys else "",
+    )
+
+
+def _capabilities(held: frozenset[Capability]) -> list[invocation_pb2.Capability.ValueType]:
+    return [
+        invocation_pb2.Capability.Value(f"CAPABILITY_{capability.name}")
+        for capability in Capability
+        if capability in held
+    ]
+
+
+def _accounts(catalog: Catalog, provider: str) -> list[Account]:
+    return [account for account in catalog.accounts.values() if provider in ("", account.name)]
+
+
+def _known(catalog: Catalog, provider: str) -> Iterator[tuple[Account, str]]:
+    """Every model that the configuration names: defaults first, then those of alias chains; each once."""
+    for account in _accounts(catalog, provider):
+        named = list(account.default_models.values())
+        for alias in catalog.aliases.values():
+            named += [route.target.model for route in alias.routes if route.target.provider == account.name]
+        for model in dict.fromkeys(filter(None, named)):
+            yield account, model
+
+
+def _target_health(seen: TargetHealth) -> pb.TargetHealth:
+    made = pb.TargetHealth(
+        target=ref(seen.target),
+        circuit=pb.CircuitState.Value(f"CIRCUIT_STATE_{seen.circuit.name}"),
+        requests=seen.requests,
+        errors=seen.errors,
+        success_rate=seen.success_rate or 0.0,
+        last_error_type=seen.last_error_type,
+    )
+    for field, at_ns in {
+        "retry_at": seen.retry_at_ns,
+        "last_used_at": seen.last_used_ns,
+        "last_error_at": seen.last_error_ns,
+        "cooling_until": seen.cooling_until_ns,
+    }.items():
+        if at_ns is not None:
+            getattr(made, field).CopyFrom(metering.timestamp(at_ns))
+    for field, duration_s in {"mean": seen.mean_s, "p95": seen.p95_s}.items():
+        if duration_s is not None:
+            getattr(made, field).CopyFrom(metering.duration(round(duration_s * 1e9)))
+    return made
+
+
+def ref(target: Target) -> invocation_pb2.ModelRef:
+    return invocation_pb2.ModelRef(provider=target.provider, model=target.model)

@@ -1,0 +1,69 @@
+"""InvocationService: admit, decode, invoke, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from sidecar.core.call import Call
+from sidecar.core.catalog import Catalog
+from sidecar.core.clock import Clock
+from sidecar.edge import answers
+from sidecar.edge.decode import Arrival, decode
+from sidecar.edge.gate import Gate
+from sidecar.edge.rpc import Border, Handlers, Rpc
+from sidecar.edge.trace import trace_of
+from sidecar.invoker import Invoker
+from taximeter.v1 import invocation_pb2 as pb
+
+SERVICE = pb.DESCRIPTOR.services_by_name["InvocationService"].full_name
+
+
+class InvocationService:
+    def __init__(
+        self, invoker: Invoker, catalog: Callable[[], Catalog], gate: Gate, clock: Clock, max_tags: int
+    ) -> None:
+        self._invoker = invoker
+        self._catalog = catalog
+        self._gate = gate
+        self._clock = clock
+        self._max_tags = max_tags
+
+    def handlers(self, border: Border) -> Handlers:
+        async def invoke(body: bytes, rpc: Rpc) -> bytes:
+            call = self._admit(lambda: border.parse(pb.InvokeRequest, body).call, rpc, streamed=False)
+            return answers.response(await self._invoker.invoke(call)).SerializeToString()
+
+        async def invoke_stream(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
+            call = self._admit(lambda: border.parse(pb.InvokeStreamRequest, body).call, rpc, streamed=True)
+            async with aclosing(self._invoker.invoke_stream(call)) as events:
+                async for event in events:
+                    await write(answers.event(event, call.call_id).SerializeToString())
+
+        return {
+            "Invoke": border.unary(f"{SERVICE}/Invoke", invoke),
+            "InvokeStream": border.parts(f"{SERVICE}/InvokeStream", invoke_stream),
+        }
+
+    def _admit(self, spec: Callable[[], pb.CallSpec], rpc: Rpc, *, streamed: bool) -> Call:
+        """The call, counted in until its RPC ends. Raises Refusal (no call yet) or CallFailed (a refused call)."""
+        self._gate.enter()
+        rpc.when_done(self._gate.leave)
+        catalog = self._catalog()
+        found = decode(spec(), self._arrival(rpc, catalog, streamed=streamed), catalog, self._max_tags)
+        if found.refusal is not None:
+            raise self._invoker.refuse(found.call, found.refusal)
+        return found.call
+
+    def _arrival(self, rpc: Rpc, catalog: Catalog, *, streamed: bool) -> Arrival:
+        now_ns = self._clock.monotonic_ns()
+        remaining_s = catalog.default_deadline_s if rpc.remaining_s is None else rpc.remaining_s
+        return Arrival(
+            identity=rpc.identity,
+            trace=trace_of(rpc.metadata.get("traceparent", [])),
+            rpc_method=rpc.method,
+            streamed=streamed,
+            started_ns=self._clock.wall_ns(),
+            started_monotonic_ns=now_ns,
+            deadline_s=now_ns / 1e9 + remaining_s,
+        )

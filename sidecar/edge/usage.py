@@ -1,0 +1,87 @@
+"""UsageService, passed through to the bookkeeper byte for byte; only the workspace is added."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from sidecar.core.faults import Refusal, RefusalReason
+from sidecar.edge.rpc import Border, Handlers, Relayed, Rpc
+from taximeter.v1 import usage_pb2
+
+SERVICE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
+WORKSPACE_KEY = "taximeter-workspace"
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # A bookkeeper that comes back is found at once.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_retries", 0),
+)
+
+
+class UsageRelay:
+    """Opens its channel at the first question, so that a start waits for no bookkeeper."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._channel: grpc.aio.Channel | None = None
+
+    def handlers(self, border: Border) -> Handlers:
+        return {
+            method.name: border.parts(f"{SERVICE.full_name}/{method.name}", self._stream)
+            if method.server_streaming
+            else border.unary(f"{SERVICE.full_name}/{method.name}", self._unary)
+            for method in SERVICE.methods
+        }
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _unary(self, body: bytes, rpc: Rpc) -> bytes:
+        ask: Any = self._open().unary_unary(f"/{rpc.method}")
+        try:
+            answer: bytes = await ask(body, timeout=rpc.remaining_s, metadata=self._metadata(rpc))
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error) from None
+        return answer
+
+    async def _stream(self, body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
+        ask: Any = self._open().unary_stream(f"/{rpc.method}")
+        call = ask(body, timeout=rpc.remaining_s, metadata=self._metadata(rpc))
+        try:
+            async for part in call:
+                await write(part)
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error) from None
+        finally:
+            call.cancel()
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(f"unix:{self._socket}", options=_OPTIONS)
+        return self._channel
+
+    @staticmethod
+    def _metadata(rpc: Rpc) -> tuple[tuple[str, str], ...]:
+        return ((WORKSPACE_KEY, rpc.identity.workspace),)
+
+
+def _translated(error: grpc.aio.AioRpcError) -> Refusal | Relayed:
+    """A bookkeeper that does not answer is our error to explain; what it answers is its own."""
+    trailers = [(key, value) for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
+    if error.code() is grpc.StatusCode.UNAVAILABLE and not trailers:
+        return Refusal(
+            "UNAVAILABLE",
+            RefusalReason.LEDGER_UNAVAILABLE,
+            "The ledger cannot be read: the bookkeeper does not answer. Calls are still taken and journaled; "
+            "start it with `taximeter bookkeeper`.",
+            retry_after_s=1.0,
+        )
+    return Relayed(error.code(), error.details() or "", trailers)
