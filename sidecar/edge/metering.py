@@ -32,7 +32,7 @@ _WORDS = {
     "CIRCUIT_OPEN": "circuit open",
     "BUDGET": "budget reached",
 }
-_MOVING_SKIPS = frozenset({"CIRCUIT_OPEN", "BUDGET"})
+_MOVING_SKIPS = frozenset({"CIRCUIT_OPEN", "BUDGET", "RATE_LIMITED", "KEY_REJECTED"})
 
 
 def metering(record: CallRecord) -> pb.Metering:
