@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,10 @@ CHUNK_BYTES = 1 << 20
 """Below the 4 MiB that a gRPC client takes by default."""
 
 
+STALL_S = 5.0
+"""Beyond its time, a query whose caller takes nothing, not even the error, is ended by hanging up."""
+
+
 class Asking:
     """Runs SQL for an RPC, and no longer than for the RPC."""
 
@@ -33,10 +38,16 @@ class Asking:
         self, sql: str, parameters: tuple[Any, ...], context: Context, limits: QueryLimits | None = None
     ) -> Iterator[pa.RecordBatch]:
         """An empty batch first, for its schema."""
-        stop = Stop()
+        stop, limits = Stop(), limits or self._limits
         if not context.add_callback(stop.cancel):
             raise QueryCancelled
-        return select(self.ledger, sql, parameters, limits or self._limits, stop)
+        hang_up = threading.Timer(limits.timeout_s + STALL_S, context.cancel)
+        hang_up.daemon = True
+        hang_up.start()
+        try:
+            yield from select(self.ledger, sql, parameters, limits, stop)
+        finally:
+            hang_up.cancel()
 
     def rows(self, sql: str, parameters: tuple[Any, ...], context: Context) -> list[dict[str, Any]]:
         return [row for batch in self.batches(sql, parameters, context) for row in batch.to_pylist()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -100,7 +101,7 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
     journal = settings.home / "journal"
     clock = Clock()
     with ExitStack() as stack:
-        ledger = stack.enter_context(_ledger(settings))
+        ledger = stack.enter_context(_ledger(settings, log))
         ingest = Ingest(journal, ledger, log, clock)
         feed = stack.enter_context(_telemetry(settings, journal, ledger, ingest, log))
         asking = Asking(ledger, QueryLimits(settings.query_timeout_s, settings.query_max_rows))
@@ -124,8 +125,10 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
 
 
 @contextmanager
-def _ledger(settings: Settings) -> Iterator[Ledger]:
+def _ledger(settings: Settings, log: Any) -> Iterator[Ledger]:
     """Waits a little for readers that found the lock free and have the file open. Ends with a checkpoint."""
+    for unfinished in settings.home.glob(".backup-*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
     until = time.monotonic() + _BUSY_S
     while True:
         try:
@@ -138,6 +141,8 @@ def _ledger(settings: Settings) -> Iterator[Ledger]:
     try:
         yield ledger
         ledger.checkpoint()
+    except LedgerFault as error:
+        log.warning("not_checkpointed", error=str(error), kept="the next start reads the ledger's own log")
     finally:
         ledger.close()
 

@@ -14,7 +14,7 @@ import grpc
 from taximeter.ledger.v1 import ledger_pb2_grpc
 from taximeter.v1 import usage_pb2_grpc
 
-_THREADS = 32
+_THREADS = 64
 """Questions at one time; DuckDB's own threads are shared by all of them."""
 _LONGEST_PATH = 100
 """Bytes of a unix socket's path: the system's limit is 103 to 107 (unix(7))."""

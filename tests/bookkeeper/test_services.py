@@ -7,7 +7,6 @@ import io
 import stat
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,7 +25,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # ship
 from grpc_status import rpc_status
 
 from analytics.usage import usage_question
-from sidecar.bookkeeper import server, usage_pages
+from sidecar.bookkeeper import answering, server, usage_pages
 from sidecar.bookkeeper.answering import Asking
 from sidecar.bookkeeper.ingest import Progress
 from sidecar.bookkeeper.ledger import Ledger
@@ -37,6 +36,7 @@ from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 from taximeter.v1 import metering_pb2, usage_pb2, usage_pb2_grpc
 from tests.support.ledger import T0_NS, batches, opening, record, rows
+from tests.support.stack import until
 
 RECORDS = [record(seq, attempts=1 + seq % 3) for seq in range(120)]
 OWN = [each for each in RECORDS if each.workspace == "acme"]
@@ -131,10 +131,19 @@ class TestLedgerService:
         threading.Timer(0.3, answer.cancel).start()
         with pytest.raises(grpc.RpcError):
             list(answer)
-        until = time.monotonic() + 5
-        while served.ledger.readers and time.monotonic() < until:
-            time.sleep(0.01)
-        assert served.ledger.readers == 0
+        until(lambda: served.ledger.readers == 0, "the query has ended", 5)
+
+    def test_a_caller_who_takes_nothing_is_hung_up_on(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(answering, "STALL_S", 0.2)
+        asking = Asking(served.ledger, QueryLimits(timeout_s=0.2))
+        socket = served.folder / "stall.sock"
+        serving = server.start(socket, LedgerService(asking, Progress, lambda: 0), UsageService(asking))
+        with grpc.insecure_channel(f"unix:{socket}") as channel:
+            sql = "SELECT repeat('x', 1000) AS text FROM range(100000000)"
+            answer = ledger_pb2_grpc.LedgerServiceStub(channel).Query(ledger_pb2.QueryRequest(sql=sql))
+            next(answer)
+            until(lambda: served.ledger.readers == 0, "the query has ended", 10)
+        serving.stop(None).wait()
 
     def test_status_tells_what_stands_and_what_waits(self, served: Served) -> None:
         assert served.books.GetStatus(ledger_pb2.GetStatusRequest()) == ledger_pb2.GetStatusResponse(
