@@ -46,8 +46,8 @@ def parse(text: str, now: datetime | None = None) -> Period:
     text = text.strip()
     try:
         period = _relative(text, now) or _calendar(text)
-    except (ValueError, OverflowError) as wrong:
-        raise BadPeriod(f"not a period: {text!r} ({wrong}). Write {FORMS}.") from None
+    except (ValueError, OverflowError):
+        raise BadPeriod(f"not a period: {text!r}. Write {FORMS}.") from None
     if period.start >= period.end:
         raise BadPeriod(f"a period ends after its start: {text!r}")
     return period

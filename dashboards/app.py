@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 
@@ -40,6 +41,7 @@ def main() -> None:
             st.Page(page(export.show, where), title="Export", icon=":material/download:", url_path="export"),
         ]
     )  # fmt: skip
+    st.logo(Path(__file__).with_name("logo.svg"), size="large")
     with st.sidebar:
         standing(where)
     chosen.run()

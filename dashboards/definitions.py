@@ -20,6 +20,7 @@ ERROR_RATE = (
 )
 P50 = "Half of the answered calls took at most this long, from the request's arrival to its last byte."
 P95 = "95 of 100 answered calls took at most this long, from the request's arrival to its last byte."
+DURATION = "From the request's arrival to its last byte."
 TIME_TO_FIRST = "From the request's arrival until the first content went to the caller."
 OVERHEAD = "Time spent in Taximeter itself: the duration less waiting for providers and back-off."
 FALLBACKS = "Calls that moved on to another provider or model because one failed, was over budget or switched off."

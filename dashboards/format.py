@@ -20,8 +20,10 @@ def count(value: float | None) -> str:
 
 def money(usd: Decimal | None, *, unpriced: int = 0) -> str:
     """Rounded for reading: cents from a dollar on, else four figures. With unpriced calls it is a lower bound."""
+    if not usd and unpriced:
+        return "unknown"
     if usd is None:
-        return "unknown" if unpriced else ABSENT
+        return ABSENT
     return f"{'≥ ' if unpriced else ''}{_rounded(usd)}"
 
 
@@ -30,7 +32,7 @@ def _rounded(usd: Decimal) -> str:
         return "$0"
     if abs(usd) >= 1:
         return f"${usd:,.2f}"
-    return f"${Decimal(f'{usd:.4g}'):f}"
+    return f"${Decimal(f'{usd:.3g}'):f}"
 
 
 def exact(usd: Decimal | None) -> str:
@@ -75,6 +77,6 @@ def time(at: datetime | None) -> str:
 
 
 def span(start: datetime, end: datetime) -> str:
-    """ "3 Nov 10:00 to 10 Nov 10:00 UTC", with the year where they are not of the same."""
+    """ "3 Nov 10:00 to 10 Nov 2026 10:00 UTC"; the first year too where they are not of the same."""
     form = "%-d %b %H:%M" if start.year == end.year else "%-d %b %Y %H:%M"
-    return f"{start:{form}} to {end:{form}} UTC"
+    return f"{start:{form}} to {end:%-d %b %Y %H:%M} UTC"

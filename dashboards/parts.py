@@ -14,13 +14,13 @@ from analytics.source import LedgerBusy, NoLedger, SourceError
 from dashboards import data
 from dashboards import format as say
 
-PERIODS = {
-    "1h": "Last hour",
-    "24h": "Last 24 hours",
-    "today": "Today (UTC)",
-    "7d": "Last 7 days",
-    "30d": "Last 30 days",
-    "90d": "Last 90 days",
+PERIODS = {  # the words stand in the URL too; any other text is read as it is
+    "Last hour": "1h",
+    "Last 24 hours": "24h",
+    "Today (UTC)": "today",
+    "Last 7 days": "7d",
+    "Last 30 days": "30d",
+    "Last 90 days": "90d",
 }
 REFRESH_S = 5
 
@@ -53,24 +53,23 @@ class Head:
 
 def head(title: str, *, refreshed: bool = True) -> Head:
     """Title, period and live switch. The choice stays in the URL and goes along from page to page."""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
     left.title(title, anchor=False)
     with right.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
         chosen = st.selectbox(
             "Period",
             list(PERIODS),
             index=3,
-            format_func=lambda text: PERIODS.get(text, text),
             key="period",
             bind="query-params",
             accept_new_options=True,
             help=f"Choose one, or type {FORMS}. All times are UTC.",
-            width=260,
+            width=230,
         )
         live = refreshed and st.toggle(
             "Live", value=True, key="live", bind="query-params", help=f"Refresh every {REFRESH_S} seconds."
         )
-    return Head(chosen or "7d", live)
+    return Head(PERIODS.get(chosen or "", chosen or "7d"), live)
 
 
 def live(head: Head, body: Callable[[], None]) -> None:
@@ -97,7 +96,7 @@ def explaining() -> Iterator[None]:
     except SourceError as error:
         st.error(f"**This could not be read.** {_sentence(error)}", icon=":material/error:")
     except (BadPeriod, BadQuestion) as error:
-        st.error(f"**That is not a period or filter.** {_sentence(error)}", icon=":material/edit_calendar:")
+        st.error(f"**Please correct this.** {_sentence(error)}", icon=":material/edit_calendar:")
 
 
 def _sentence(error: Exception) -> str:

@@ -51,7 +51,7 @@ def provider_colour(name: str) -> str:
 
 def scale(dimension: str, values: Iterable[str]) -> tuple[list[str], list[str]]:
     """A chart's domain and range: providers and statuses in their own colours, other values in the palette's order."""
-    domain = sorted(set(values))
+    domain = sorted(set(values), key=lambda value: (not value, value))
     if dimension == "provider":
         return domain, [provider_colour(value) for value in domain]
     if dimension == "status":

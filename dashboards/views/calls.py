@@ -54,6 +54,7 @@ def _list(context: parts.Context, head: parts.Head, filters: parts.Chosen) -> No
         column_config=_columns(),
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="",
         key="calls_table",
         alt="Table of calls, the newest first. Select a row to open the call.",
     )
@@ -81,40 +82,47 @@ def _longer() -> None:
     st.session_state["calls_shown"] += PAGE
 
 
+_SIGNS = {"ok": "✓", "error": "✗", "refused": "⊘", "abandoned": "✗", "cancelled": "–", "open": "…"}  # noqa: RUF001
+"""Beside the word, so that trouble is seen at a glance."""
+
+
 def _table(rows: pl.DataFrame) -> pl.DataFrame:
-    target = pl.when(pl.col("provider") == "").then(pl.lit("")).otherwise(pl.format("{} · {}", "provider", "model"))
-    fallback = pl.when(pl.col("fallback_used").fill_null(False)).then(pl.lit(" after a fallback")).otherwise(pl.lit(""))
+    """What the list shows of each call: the outcome is who answered, or why none did."""
+    answered = pl.format("{} · {}", "provider", "model")
+    cost = pl.struct("cost_usd", "priced").map_elements(_cost, pl.String)
     return rows.select(
         pl.col("started_at").dt.replace_time_zone("UTC"),
-        "status",
+        pl.format("{} {}", pl.col("status").replace(_SIGNS), "status").alias("status"),
         "alias",
-        target.alias("target"),
-        "operation",
-        pl.col("duration_ms"),
-        pl.col("time_to_first_token_ms"),
+        pl.when(pl.col("status") == "ok").then(answered).otherwise(pl.col("error_type").fill_null("")).alias("outcome"),
+        "attempts",
+        "duration_ms",
+        "time_to_first_token_ms",
         "input_tokens",
         "output_tokens",
-        pl.col("cost_usd").map_elements(say.exact, pl.String, skip_nulls=True).alias("cost"),
-        pl.format("{}{}", "attempts", fallback).alias("attempts"),
-        pl.col("error_type").alias("error"),
+        cost.alias("cost"),
+        "operation",
         "call_id",
-    ).with_columns(pl.when(rows["priced"].eq(False)).then(pl.lit("unpriced")).otherwise("cost").alias("cost"))
+    )
+
+
+def _cost(row: dict[str, Any]) -> str:
+    return "" if row["priced"] is None else say.money(row["cost_usd"], unpriced=not row["priced"])
 
 
 def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "started_at": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM HH:mm:ss.SSS", timezone="UTC"),
+        "started_at": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM HH:mm:ss", timezone="UTC"),
         "status": text("Status"),
         "alias": text("Alias"),
-        "target": text("Answered by", help="Provider and model of record; empty if none answered."),
+        "outcome": text("Answered by", help="Provider and model that answered; if none did, why."),
+        "attempts": number("Tried", help="Attempts; more than one: it was tried again, or moved on."),
+        "duration_ms": number("ms", format="localized", step=1, help=means.DURATION),
+        "time_to_first_token_ms": number("First ms", format="localized", step=1, help=means.TIME_TO_FIRST),
+        "input_tokens": number("In", format="localized", help="Input tokens, cached ones included."),
+        "output_tokens": number("Out", format="localized", help="Output tokens, reasoning included."),
+        "cost": text("Cost", help=means.COST, alignment="right"),
         "operation": text("Operation"),
-        "duration_ms": number("Duration ms", format="%.0f", help="From the request's arrival to its last byte."),
-        "time_to_first_token_ms": number("First token ms", format="%.0f", help=means.TIME_TO_FIRST),
-        "input_tokens": number("Input", format="localized", help="Tokens, cached ones included."),
-        "output_tokens": number("Output", format="localized", help="Tokens, reasoning included."),
-        "cost": text("Cost", help=means.COST),
-        "attempts": text("Attempts"),
-        "error": text("Error"),
         "call_id": text("Call id"),
     }

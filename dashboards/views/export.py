@@ -15,11 +15,8 @@ from dashboards import data, parts
 from dashboards import definitions as means
 from dashboards import format as say
 
-FORMATS = {
-    Format.CSV: "CSV, for spreadsheets",
-    Format.PARQUET: "Parquet, for analysis",
-    Format.JSON_LINES: "JSON lines, for programs",
-}
+FORMATS = {"CSV": Format.CSV, "Parquet": Format.PARQUET, "JSON lines": Format.JSON_LINES}
+FOR = ("for spreadsheets", "for analysis", "for programs")
 MIME = {
     Format.CSV: "text/csv",
     Format.PARQUET: "application/vnd.apache.parquet",
@@ -62,7 +59,7 @@ def show(context: parts.Context) -> None:
         form = st.radio(
             "Format",
             list(FORMATS),
-            format_func=FORMATS.__getitem__,
+            captions=FOR,
             horizontal=True,
             key="format",
             bind="query-params",
@@ -72,7 +69,7 @@ def show(context: parts.Context) -> None:
         if not rows:
             parts.nothing(span, filtered=bool(filters))
             return
-        asked = Asked(head.period, filters, form or Format.CSV)
+        asked = Asked(head.period, filters, FORMATS[form or "CSV"])
         if st.button("Prepare the file", type="primary", icon=":material/play_arrow:"):
             _prepare(context, asked, span, rows)
         ready = st.session_state.get("prepared")
@@ -139,9 +136,9 @@ def _offer(ready: Prepared) -> None:
                 help="Rows, sums, hash and ledger position: what proves that a file is whole.",
             )  # fmt: skip
         with st.container(horizontal=True):
-            st.metric("Rows", say.count(written.rows), width=160)
+            st.metric("Rows", say.count(written.rows), width=130)
             st.metric("Cost", say.exact(written.cost_usd), help="Exact sum of the column cost_usd.", width=280)
-            st.metric("Unpriced", say.count(written.unpriced_calls), help=means.UNPRICED, width=160)
-            st.metric("Estimated", say.count(written.estimated_calls), help=means.ESTIMATED, width=160)
+            st.metric("Unpriced", say.count(written.unpriced_calls), help=means.UNPRICED, width=130)
+            st.metric("Estimated", say.count(written.estimated_calls), help=means.ESTIMATED, width=130)
         st.caption("SHA-256 of the file")
         st.code(written.sha256, language=None)

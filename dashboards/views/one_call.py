@@ -41,12 +41,15 @@ def _whole(context: parts.Context, one: OneCall) -> None:
             "A bar is an attempt, full colour if it answered; the white tick in it is its first token. "
             "Milliseconds count from the call's arrival."
         )
-        st.dataframe(_attempts(one.attempts), hide_index=True, column_config=_ATTEMPTS, alt="Table of attempts")
+        st.dataframe(
+            _attempts(one.attempts), hide_index=True, column_config=_ATTEMPTS, placeholder="", alt="Table of attempts"
+        )
     else:
         st.caption(_untried(one.call))
     if skips := one.call["skips"]:
         st.caption("Passed over while planning:")
-        st.dataframe(pl.DataFrame(skips), hide_index=True, alt="Targets passed over, and why")
+        columns = {"provider": "Provider", "model": "Model", "reason": "Reason"}
+        st.dataframe(pl.DataFrame(skips), hide_index=True, column_config=columns, alt="Targets passed over, and why")
     _costs(one)
     _facts(context, one.call)
 
@@ -54,7 +57,7 @@ def _whole(context: parts.Context, one: OneCall) -> None:
 def _title(call: Row) -> None:
     name = call["alias"] or f"{call['provider']} · {call['model']}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(f"{call['operation'].capitalize()} by {name}", anchor=False, width="content")
+        st.title(f"{call['operation'].capitalize()} via {name}", anchor=False, width="content")
         st.badge(call["status"], color=theme.BADGES.get(call["status"], "gray"))
         if call.get("fallback_used"):
             st.badge(f"fallback: {call['fallback_reason'].lower().replace('_', ' ')}", color="orange")
@@ -68,18 +71,20 @@ def _untried(call: Row) -> str:
 
 
 def _cards(call: Row) -> None:
-    cost = say.ABSENT if call["status"] == "open" else say.exact(call["cost_usd"])
+    cost = say.money(call.get("cost_usd"), unpriced=call.get("priced") is False)
     figures = {
-        "Duration": (say.duration(call.get("duration_ms")), means.P50.partition(",")[2].strip().capitalize()),
+        "Duration": (say.duration(call.get("duration_ms")), means.DURATION),
         "First token": (say.duration(call.get("time_to_first_token_ms")), means.TIME_TO_FIRST),
-        "Tokens in": (say.count(call.get("input_tokens")), "Input tokens of all attempts, cached ones included."),
-        "Tokens out": (say.count(call.get("output_tokens")), "Output tokens of all attempts, reasoning included."),
-        "Cost": (cost, "US dollars of all attempts, exact."),
+        "Tokens in / out": (
+            f"{say.count(call.get('input_tokens'))} / {say.count(call.get('output_tokens'))}",
+            "Of all attempts. Input includes cached tokens, output includes reasoning.",
+        ),
+        "Cost": (cost, "US dollars of all attempts. Exact below."),
         "Overhead": (say.duration(_overhead_ms(call)), means.OVERHEAD),
     }
     with st.container(horizontal=True):
         for label, (value, meaning) in figures.items():
-            st.metric(label, value, help=meaning, border=True, width=180)
+            st.metric(label, value, help=meaning, border=True, width="stretch")
 
 
 def _overhead_ms(call: Row) -> float | None:

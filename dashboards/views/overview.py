@@ -49,8 +49,8 @@ CARDS = (
          worse_up=True),
 )  # fmt: skip
 
-MEASURES = {"calls": "Calls", "cost_usd": "Cost (USD)", "tokens": "Tokens", "errors": "Errors"}
-DIMENSIONS = {"provider": "by provider", "alias": "by alias"}
+MEASURES = {"Calls": "calls", "Cost": "cost_usd", "Tokens": "tokens", "Errors": "errors"}
+DIMENSIONS = {"By provider": "provider", "By alias": "alias"}
 
 
 def show(context: parts.Context) -> None:
@@ -65,19 +65,25 @@ def _body(context: parts.Context, span: Period) -> None:
         parts.nothing(span, filtered=False)
         return
     whole = _with_tokens(data.course(context.home, span))
-    _cards(now, data.totals(context.home, span.previous), overview.filled(whole, span, [card.course for card in CARDS]))
+    _cards(now, data.totals(context.home, span.previous), _courses(whole, span))
     _doubts(now, span)
     _over_time(context, span)
     st.subheader("Latency over time", anchor=False)
     st.altair_chart(charts.percentiles(whole), key="latency", alt="Line chart of p50 and p95 latency over the period")
-    left, right = st.columns(2, gap="large")
-    with left:
-        _by_provider(context, span)
-    with right:
-        _by_alias(context, span)
+    _by_provider(context, span)
+    _by_alias(context, span)
 
 
-def _cards(now: Row, before: Row, course: pl.DataFrame) -> None:
+def _courses(whole: pl.DataFrame, span: Period) -> dict[str, list[float]]:
+    """What each card's small chart shows: sums with their zeros, latencies where there were calls."""
+    sums = overview.filled(whole, span, [card.course for card in CARDS])
+    return {
+        card.course: (whole if card.course.endswith("_ms") else sums)[card.course].drop_nulls().to_list()
+        for card in CARDS
+    }
+
+
+def _cards(now: Row, before: Row, courses: dict[str, list[float]]) -> None:
     with st.container(horizontal=True):
         for card in CARDS:
             st.metric(
@@ -85,11 +91,11 @@ def _cards(now: Row, before: Row, course: pl.DataFrame) -> None:
                 card.said(now),
                 say.change(card.figure(now), card.figure(before)),
                 delta_color="inverse" if card.worse_up else "off",
-                delta_description="vs. period before",
+                delta_description="vs. before" if before["calls"] else None,
                 help=f"{card.meaning} {means.PREVIOUS}",
                 border=True,
-                width=200,
-                chart_data=course[card.course].to_list(),
+                width="stretch",
+                chart_data=courses[card.course],
                 chart_type="area",
             )
 
@@ -102,7 +108,7 @@ def _doubts(now: Row, span: Period) -> None:
     if now["estimated_calls"]:
         said.append(f":gray-badge[{say.count(now['estimated_calls'])} with estimated usage]")
     if now["fallbacks"]:
-        said.append(f":gray-badge[{say.count(now['fallbacks'])} answered or tried elsewhere after a fallback]")
+        said.append(f":gray-badge[{say.count(now['fallbacks'])} with a fallback]")
     st.caption(" ".join(said), help=f"{means.UNPRICED} {means.ESTIMATED} {means.FALLBACKS}")
 
 
@@ -110,18 +116,21 @@ def _over_time(context: parts.Context, span: Period) -> None:
     title, measures, dimensions = st.columns([2, 3, 2], vertical_alignment="center")
     title.subheader("Over time", anchor=False)
     with measures:
-        measure = st.segmented_control("Measure", list(MEASURES), default="calls", key="measure", bind="query-params",
-                                       required=True, format_func=MEASURES.__getitem__,
-                                       label_visibility="collapsed")  # fmt: skip
+        measure = _choice("Measure", list(MEASURES), "measure")
     with dimensions:
-        by = st.segmented_control("Group", list(DIMENSIONS), default="provider", key="by", bind="query-params",
-                                  required=True, format_func=DIMENSIONS.__getitem__,
-                                  label_visibility="collapsed")  # fmt: skip
-    measure, by = measure or "calls", by or "provider"
-    drawn = charts.stacked(
-        _with_tokens(data.course(context.home, span, by)), by, measure, MEASURES[measure], overview.grain(span)
+        by = _choice("Group", list(DIMENSIONS), "by")
+    dimension, column = DIMENSIONS[by], MEASURES[measure]
+    rows = _with_tokens(data.course(context.home, span, dimension))
+    title_of_axis = "Cost (USD)" if measure == "Cost" else measure
+    drawn = charts.stacked(rows, dimension, column, title_of_axis, overview.grain(span))
+    st.altair_chart(drawn, key="course", alt=f"Bars over time: {measure.lower()} {by.lower()}")
+
+
+def _choice(label: str, options: list[str], key: str) -> str:
+    chosen = st.segmented_control(
+        label, options, default=options[0], key=key, bind="query-params", required=True, label_visibility="collapsed"
     )
-    st.altair_chart(drawn, key="course", alt=f"Bars over time: {MEASURES[measure]} {DIMENSIONS[by]}")
+    return chosen or options[0]
 
 
 def _with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
@@ -129,62 +138,49 @@ def _with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_provider(context: parts.Context, span: Period) -> None:
-    st.subheader("Providers", anchor=False)
     used = data.usage(context.home, span, "provider")
     rows = used.join(data.providers(context.home, span), on="provider", how="left", suffix="_tried")
     rows = rows.with_columns((pl.col("failed") / pl.col("attempts_tried")).alias("failing"))
-    _ranked(rows.filter(pl.col("provider") != ""), "provider")
-    st.dataframe(
-        charts.named(_figures(rows, "provider", "attempts", "failing"), "provider"),
-        hide_index=True,
-        column_config=_columns("Provider", calls=means.ANSWERED),
-        key="providers",
-        alt="Table of providers: answered calls, attempts, failures, tokens, cost, latency",
-    )
+    _ranking("Providers", rows, "provider", ["attempts", "failing"], calls=means.ANSWERED)
 
 
 def _by_alias(context: parts.Context, span: Period) -> None:
-    st.subheader("Aliases", anchor=False)
     rows = data.usage(context.home, span, "alias").with_columns((pl.col("errors") / pl.col("calls")).alias("erring"))
-    _ranked(rows, "alias")
-    st.dataframe(
-        charts.named(_figures(rows, "alias", "erring", "fallbacks"), "alias"),
+    _ranking("Aliases", rows, "alias", ["erring", "fallbacks"], calls=means.CALLS)
+
+
+def _ranking(title: str, rows: pl.DataFrame, dimension: str, own: list[str], calls: str) -> None:
+    """Cost as bars, and beside it all figures."""
+    rows = _with_tokens(rows).with_columns(
+        pl.struct("cost_usd", "unpriced_calls").map_elements(
+            lambda row: say.money(row["cost_usd"], unpriced=row["unpriced_calls"]), pl.String
+        ).alias("label")
+    )  # fmt: skip
+    st.subheader(title, anchor=False)
+    left, right = st.columns([1, 2], gap="medium")
+    drawn = charts.ranked(rows, dimension, "cost_usd", "Cost")
+    left.altair_chart(drawn, key=f"cost-{dimension}", alt=f"Bars: cost by {dimension}")
+    right.dataframe(
+        charts.named(rows, dimension).select(dimension, "calls", *own, "tokens", "label", "p50_ms", "p95_ms"),
         hide_index=True,
-        column_config=_columns("Alias", calls=means.CALLS),
-        key="aliases",
-        alt="Table of aliases: calls, errors, fallbacks, tokens, cost, latency",
+        placeholder="",
+        column_config=_columns(dimension, calls),
+        key=f"table-{dimension}",
+        alt=f"Table of {title.lower()}, the dearest first",
     )
 
 
-def _ranked(rows: pl.DataFrame, dimension: str) -> None:
-    labelled = rows.with_columns(
-        pl.struct("cost_usd", "unpriced_calls")
-        .map_elements(lambda row: say.money(row["cost_usd"], unpriced=row["unpriced_calls"]), pl.String)
-        .alias("label")
-    )
-    drawn = charts.ranked(labelled.head(8), dimension, "cost_usd", "Cost")
-    st.altair_chart(drawn, key=f"cost-{dimension}", alt=f"Bars: cost by {dimension}")
-
-
-def _figures(rows: pl.DataFrame, dimension: str, *own: str) -> pl.DataFrame:
-    """What the table shows, as numbers that sort."""
-    return _with_tokens(rows).select(
-        dimension, "calls", *own, "tokens", pl.col("cost_usd").cast(pl.Float64), "p50_ms", "p95_ms"
-    )
-
-
-def _columns(name: str, calls: str) -> dict[str, Any]:
+def _columns(dimension: str, calls: str) -> dict[str, Any]:
     number, percent = st.column_config.NumberColumn, "percent"
-    dimension = name.lower()
     return {
-        dimension: st.column_config.TextColumn(name, pinned=True),
+        dimension: st.column_config.TextColumn(dimension.capitalize(), pinned=True),
         "calls": number("Calls", help=calls, format="localized"),
-        "attempts": number("Attempts", help=means.ATTEMPTS, format="localized"),
+        "attempts": number("Tried", help=means.ATTEMPTS, format="localized"),
         "failing": number("Failed", help=means.FAILED, format=percent),
         "erring": number("Errors", help=means.ERROR_RATE, format=percent),
         "fallbacks": number("Fallbacks", help=means.FALLBACKS, format="localized"),
         "tokens": number("Tokens", help=means.TOKENS, format="compact"),
-        "cost_usd": number("Cost", help=means.COST, format="$%.4f"),
+        "label": st.column_config.TextColumn("Cost", help=means.COST, alignment="right"),
         "p50_ms": number("p50 ms", help=means.P50, format="%.0f"),
         "p95_ms": number("p95 ms", help=means.P95, format="%.0f"),
     }

@@ -1,0 +1,213 @@
+"""The pages, run as Streamlit runs them but without a browser: what they show, and what they say when they cannot."""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import data
+from sidecar.core.call import CallRecord
+from tests.support.analytics import build
+from tests.support.analytics_week import week
+
+
+def overview_page(home: str) -> None:
+    from dashboards import parts
+    from dashboards.views import overview
+
+    overview.show(parts.Context(home))
+
+
+def calls_page(home: str) -> None:
+    from dashboards import parts
+    from dashboards.views import calls
+
+    calls.show(parts.Context(home, "http://traces.example/{trace_id}"))
+
+
+def export_page(home: str) -> None:
+    from dashboards import parts
+    from dashboards.views import export
+
+    export.show(parts.Context(home))
+
+
+PAGES = [overview_page, calls_page, export_page]
+
+
+@pytest.fixture(scope="module")
+def records() -> list[CallRecord]:
+    return week(datetime.now(UTC), calls=300)
+
+
+@pytest.fixture(scope="module")
+def home(records: list[CallRecord]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tx") as directory:
+        build(Path(directory) / "ledger.duckdb", records)
+        yield Path(directory)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    """No answer of another test's ledger."""
+    data.status.clear()
+
+
+def opened(page: Any, home: Path, **query: str) -> AppTest:
+    app = AppTest.from_function(page, args=(str(home),), default_timeout=30)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def said(app: AppTest) -> str:
+    return " ".join(str(each.value) for kind in (app.info, app.warning, app.error, app.caption) for each in kind)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_without_an_exception(page: Any, home: Path) -> None:
+    app = opened(page, home)
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_ledger_a_page_says_how_to_get_one(page: Any, tmp_path: Path) -> None:
+    app = opened(page, tmp_path)
+    assert "start `taximeter up`" in said(app)
+    assert "taximeter invoke" in app.code[0].value
+    assert not app.exception
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_while_the_bookkeeper_does_not_answer_a_page_says_so(
+    page: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics.bookkeeper._START_S", 0.1)
+    data._answer.clear()
+    with (home / "bookkeeper.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        app = opened(page, home)
+    assert "The ledger does not answer just now" in said(app)
+    assert not app.exception
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_newer_ledger_is_told_apart(page: Any, tmp_path: Path) -> None:
+    build(tmp_path / "ledger.duckdb", [])
+    with duckdb.connect(tmp_path / "ledger.duckdb") as connection:
+        connection.execute("INSERT INTO schema_version (version) VALUES (99)")
+    assert "install the newer Taximeter" in said(opened(page, tmp_path))
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("period", "says"),
+    [
+        pytest.param("2020-01", "No calls in this period", id="empty"),
+        pytest.param("soon", "Not a period: 'soon'", id="not-one"),
+    ],
+)
+def test_periods_without_figures(page: Any, home: Path, period: str, says: str) -> None:
+    app = opened(page, home, period=period)
+    assert says in said(app)
+    assert not app.exception
+
+
+def test_the_overview_counts_every_call(home: Path, records: list[CallRecord]) -> None:
+    app = opened(overview_page, home, period="Last 30 days")
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures["Calls"] == str(len(records))
+    assert set(figures) == {"Calls", "Tokens", "Cost", "Error rate", "p50 latency", "p95 latency"}
+
+
+def test_every_figure_explains_itself(home: Path) -> None:
+    assert all(metric.help for metric in opened(overview_page, home).metric)
+
+
+def test_unpriced_calls_make_the_cost_a_lower_bound(home: Path) -> None:
+    (cost,) = [
+        metric.value for metric in opened(overview_page, home, period="Last 30 days").metric if metric.label == "Cost"
+    ]
+    assert cost.startswith("≥ $")
+
+
+def test_a_filter_narrows_the_list(home: Path, records: list[CallRecord]) -> None:
+    app = opened(calls_page, home, period="Last 30 days")
+    app.multiselect(key="status").select("refused").run()
+    refused = sum(record.status == "refused" for record in records)
+    assert len(app.dataframe[0].value) == refused > 0
+
+
+def test_search_finds_a_call_by_a_part_of_its_id(home: Path, records: list[CallRecord]) -> None:
+    app = opened(calls_page, home, period="Last 30 days")
+    app.text_input(key="search").set_value(records[5].call_id[8:].lower()).run()
+    assert app.dataframe[0].value["call_id"].tolist() == [records[5].call_id]
+
+
+def test_older_calls_are_shown_when_asked_for(home: Path) -> None:
+    app = opened(calls_page, home, period="Last 30 days")
+    assert len(app.dataframe[0].value) == 100
+    app.button[0].click().run()
+    assert len(app.dataframe[0].value) == 200
+
+
+@pytest.mark.parametrize(
+    "kind", ["ok", "refused", "error", "cancelled", "fallback", "unpriced"],
+)  # fmt: skip
+def test_any_call_can_be_looked_into(home: Path, records: list[CallRecord], kind: str) -> None:
+    def wanted(record: CallRecord) -> bool:
+        return {"fallback": record.fallback_used, "unpriced": not record.cost.priced}.get(kind, record.status == kind)
+
+    found = [record for record in records if wanted(record)]
+    if not found:
+        found = [record for record in week(datetime(2026, 11, 9, tzinfo=UTC), calls=2000) if wanted(record)]
+    with tempfile.TemporaryDirectory(prefix="tx") as directory:
+        build(Path(directory) / "ledger.duckdb", found[:1])
+        app = opened(calls_page, Path(directory), call=found[0].call_id)
+    assert not app.exception
+    assert found[0].trace_id in app.table[0].value["Value"].tolist()
+
+
+def test_an_unknown_call_is_said_to_be(home: Path) -> None:
+    assert "There is no call `nobody`" in said(opened(calls_page, home, call="nobody"))
+
+
+def test_the_way_back_from_a_call(home: Path, records: list[CallRecord]) -> None:
+    app = opened(calls_page, home, call=records[-1].call_id)
+    app.button[0].click().run()
+    assert "call" not in app.query_params
+    assert app.title[0].value == "Calls"
+
+
+@pytest.mark.parametrize("form", ["CSV", "Parquet", "JSON lines"])
+def test_an_export_is_prepared_with_its_sums(home: Path, records: list[CallRecord], form: str) -> None:
+    app = opened(export_page, home, period="Last 30 days")
+    app.radio(key="format").set_value(form).run()
+    app.button[0].click().run()
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures["Rows"] == str(len(records))
+    assert not app.exception
+
+
+def test_a_prepared_file_is_not_offered_for_another_question(home: Path) -> None:
+    app = opened(export_page, home)
+    app.button[0].click().run()
+    app.multiselect(key="alias").select("smart").run()
+    assert not app.metric
+
+
+def test_a_file_too_large_for_a_browser_is_for_the_command_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.views.export.MOST_BYTES", 10)
+    app = opened(export_page, home)
+    app.button[0].click().run()
+    assert "too large for a browser" in said(app)
+    assert app.code[0].value.startswith("taximeter export --format csv --since ")
