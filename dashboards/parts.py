@@ -76,15 +76,15 @@ def live(head: Head, body: Callable[[], None]) -> None:
     """Draws `body` now, and again every few seconds while the page is live; what it cannot show, it explains."""
 
     def explained() -> None:
-        with explaining():
+        with explaining(again=head.live):
             body()
 
     st.fragment(explained, run_every=REFRESH_S if head.live else None)()
 
 
 @contextmanager
-def explaining() -> Iterator[None]:
-    """Turns what analytics raises into words that say what to do."""
+def explaining(*, again: bool = False) -> Iterator[None]:
+    """Turns what analytics raises into words that say what to do. `again`: the page asks anew by itself."""
     try:
         yield
     except NoLedger as error:
@@ -92,7 +92,7 @@ def explaining() -> Iterator[None]:
         st.code("taximeter up\ntaximeter invoke --alias smart 'Hello'", language="shell")
     except LedgerBusy as error:
         st.warning(f"**The ledger does not answer just now.** {_sentence(error)}", icon=":material/hourglass_top:")
-        st.caption("This page tries again by itself while it is live. Calls are recorded meanwhile; none is lost.")
+        st.caption(f"{'Trying again' if again else 'Reload in a moment'}. Calls are recorded meanwhile; none is lost.")
     except SourceError as error:
         st.error(f"**This could not be read.** {_sentence(error)}", icon=":material/error:")
     except (BadPeriod, BadQuestion) as error:

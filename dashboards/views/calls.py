@@ -22,9 +22,7 @@ def show(context: parts.Context) -> None:
         one_call.show(context, call_id)
         return
     head = parts.head("Calls")
-    with parts.explaining():
-        filters = parts.filters(context, head.span, _search)
-        parts.live(head, lambda: _list(context, head, filters))
+    parts.live(head, lambda: _list(context, head))
 
 
 def _search() -> None:
@@ -38,7 +36,8 @@ def _search() -> None:
     )
 
 
-def _list(context: parts.Context, head: parts.Head, filters: parts.Chosen) -> None:
+def _list(context: parts.Context, head: parts.Head) -> None:
+    filters = parts.filters(context, head.span, _search)
     search = st.session_state.get("search") or ""
     limit = st.session_state.setdefault("calls_shown", PAGE)
     span = head.span
@@ -114,7 +113,7 @@ def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "started_at": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM HH:mm:ss", timezone="UTC"),
-        "status": text("Status"),
+        "status": text("Status", width=105),
         "alias": text("Alias"),
         "outcome": text("Answered by", help="Provider and model that answered; if none did, why."),
         "attempts": number("Tried", help="Attempts; more than one: it was tried again, or moved on."),

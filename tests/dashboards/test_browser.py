@@ -175,3 +175,11 @@ def test_without_a_ledger_it_says_how_to_get_one(opened: Opener) -> None:
         expect(page.get_by_text("Nothing has been recorded yet")).to_be_visible()
         whole(page)
         keep(page, "empty")
+
+
+def test_a_live_page_shows_the_first_call_by_itself(opened: Opener, records: list[CallRecord]) -> None:
+    with tempfile.TemporaryDirectory(prefix="tx") as directory, dashboard(Path(directory)) as empty:
+        page = opened(f"{empty}/calls")
+        expect(page.get_by_text("Nothing has been recorded yet")).to_be_visible()
+        build(Path(directory) / "ledger.duckdb", records[-1:])
+        expect(page.get_by_text("1 call. Select a row")).to_be_visible(timeout=20_000)
