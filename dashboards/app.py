@@ -14,10 +14,10 @@ from dashboards.views import calls, export, overview
 
 
 def context() -> Context:
-    """From the script's own arguments; the home also from TAXIMETER_HOME."""
+    """From the script's own arguments, else from TAXIMETER_HOME and TAXIMETER_TRACE_URL."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", default=os.environ.get("TAXIMETER_HOME", ""))
-    parser.add_argument("--trace-url", default="")
+    parser.add_argument("--trace-url", default=os.environ.get("TAXIMETER_TRACE_URL", ""))
     given = parser.parse_args()
     return Context(given.home, given.trace_url)
 
