@@ -26,14 +26,17 @@ def through_codec(transport: Transport) -> Driver:
     async def drive(exchange: Exchange, request: Any, replay: Replay) -> Outcome:
         codec = wire("openai")[OPERATIONS[exchange.operation]]
         target = account(account_type(exchange), base_url=replay.address(exchange.id) + base_path(exchange))
-        model = (exchange.sent or {}).get("model") or "unknown"
-        http = codec.encode(request, model, exchange.stream, target, "sk-conformance")
+        http = codec.encode(request, model_of(exchange), exchange.stream, target, "sk-conformance")
         try:
             return await (_stream if exchange.stream else _ask)(codec, http, transport)
         except Fault as fault:
             return Outcome(error=(fault.http_status, type(fault).__name__, fault.message))
 
     return drive
+
+
+def model_of(exchange: Exchange) -> str:
+    return (exchange.sent or {}).get("model") or "unknown"
 
 
 async def _ask(codec: Codec, http: HttpRequest, transport: Transport) -> Outcome:

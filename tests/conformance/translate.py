@@ -84,7 +84,7 @@ def _chat(recorded: dict[str, Any], account_name: str) -> tuple[Any, list[str]]:
         "reasoning_effort": _effort,
     }
     fields, rest = _split(recorded, readers)
-    if "messages" in rest:
+    if not fields.get("messages"):  # of some only the answer was recorded
         fields["prompt"] = "what the recorded messages say"
     return _built(pb.ChatRequest(), fields, rest, account_name)
 
