@@ -38,6 +38,8 @@ from sidecar.providers.transport import HttpxTransport
 from sidecar.settings import Loaded, Settings
 
 STATE_EVERY_S = 5.0
+ENDING_S = 5.0
+"""For calls that were cancelled to write their records, which takes milliseconds."""
 OK, FAILED, REFUSED = 0, 1, 2
 """Exit codes. REFUSED: another start would meet the same."""
 
@@ -76,7 +78,7 @@ async def run(loaded: Loaded, ready: Callable[[Bound], None] = lambda _bound: No
             await _first(stop.wait(), sidecar.broken.wait())
             await _end(sidecar, settings.grace_s, log)
             failed = sidecar.broken.is_set()
-    except (home.AlreadyRunning, CannotListen, PriceFileError, JournalFull, OSError) as error:
+    except (home.AlreadyRunning, home.CannotUse, CannotListen, PriceFileError, JournalFull, OSError) as error:
         sys.stderr.write(f"sidecar: {error}\n")
         return REFUSED
     log.info("stopped")
@@ -111,7 +113,7 @@ async def _built(loaded: Loaded, log: Any) -> AsyncIterator[_Sidecar]:
         gate = Gate(settings.max_calls)
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
-        border = Border(LocalTrust(), gate, log)
+        border = Border(LocalTrust(), gate, log, settings.max_message_bytes)
         services = {
             invocation.SERVICE: invocation.InvocationService(
                 invoker, lambda: loaded.catalog, gate, clock, settings.max_tags
@@ -124,7 +126,7 @@ async def _built(loaded: Loaded, log: Any) -> AsyncIterator[_Sidecar]:
         server = Server(services, settings.max_message_bytes)
         bound = _listen(server, settings)
         await server.start()
-        stack.push_async_callback(server.stop)
+        stack.push_async_callback(_stop, server, gate)
         lock.tell(bound.address, bound.socket)
         telling = asyncio.create_task(_tell_state(journal, health, gate, clock))
         stack.callback(telling.cancel)
@@ -168,10 +170,19 @@ def _listen(server: Server, settings: Settings) -> Bound:
 
 
 def _tls(settings: Settings) -> Tls | None:
+    """Raises CannotListen."""
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    client_ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return Tls(settings.tls_cert.read_bytes(), settings.tls_key.read_bytes(), client_ca)
+    client_ca = _pem("TAXIMETER_TLS_CLIENT_CA", settings.tls_client_ca) if settings.tls_client_ca else None
+    return Tls(_pem("TAXIMETER_TLS_CERT", settings.tls_cert), _pem("TAXIMETER_TLS_KEY", settings.tls_key), client_ca)
+
+
+def _pem(name: str, path: Path) -> bytes:
+    """Raises CannotListen, naming the variable."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotListen(f"{name}={path} cannot be read: {error.strerror}.") from None
 
 
 async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
@@ -183,6 +194,14 @@ async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await sidecar.gate.idle()
+
+
+async def _stop(server: Server, gate: Gate) -> None:
+    """Returns once every call has been cancelled *and recorded*: the journal is closed after this."""
+    await server.stop()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ENDING_S):
+            await gate.idle()
 
 
 async def _tell_state(journal: Journal, health: Health, gate: Gate, clock: Clock) -> None:

@@ -16,6 +16,10 @@ class AlreadyRunning(Exception):
     """A sidecar works in this home. The message names its address and pid."""
 
 
+class CannotUse(Exception):
+    """The home cannot be made or written. The message says what to do about it."""
+
+
 class Lock:
     """`sidecar.lock`, held with flock(2): it ends with the process, whatever ends that. Its text is for people."""
 
@@ -31,9 +35,14 @@ class Lock:
 
 @contextmanager
 def held(home: Path) -> Iterator[Lock]:
-    """Makes the home (mode 0700) if need be, and holds its lock. Raises AlreadyRunning, OSError."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Makes the home (mode 0700) if need be, and holds its lock. Raises AlreadyRunning, CannotUse."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotUse(
+            f"Cannot work in the home {home}: {error.strerror}. Set TAXIMETER_HOME to a folder that can be written."
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

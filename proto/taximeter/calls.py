@@ -111,7 +111,11 @@ def default_address() -> str:
 
 def target(address: str) -> str:
     """As gRPC wants it: "unix:///run/x.sock" and "127.0.0.1:50051" stay, "http://host:1" loses its scheme."""
-    return address.removeprefix("http://").removeprefix("grpc://").rstrip("/") if "unix" not in address else address
+    if address.startswith("unix"):
+        return address
+    for scheme in ("http://", "https://", "grpc://"):
+        address = address.removeprefix(scheme)
+    return address.rstrip("/")
 
 
 def metadata(token: str | None, options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -137,6 +137,7 @@ class InternalError(TaximeterError): ...
 
 BY_REASON: Mapping[str, type[TaximeterError]] = {
     "INVALID_REQUEST": InvalidRequest,
+    "MESSAGE_TOO_LARGE": InvalidRequest,
     "CONTEXT_LENGTH_EXCEEDED": ContextLengthExceeded,
     "CONTENT_FILTERED": ContentFiltered,
     "UNKNOWN_ALIAS": UnknownAlias,

@@ -198,6 +198,7 @@ class RefusalReason(StrEnum):
     """`google.rpc.ErrorInfo.reason` of every error that a caller can meet."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
+    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
     UNKNOWN_ALIAS = "UNKNOWN_ALIAS"
     KEY_MISSING = "KEY_MISSING"
     PROVIDER_NOT_INITIALIZED = "PROVIDER_NOT_INITIALIZED"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from sidecar.core.call import Call
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
+from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import answers
 from sidecar.edge.decode import Arrival, decode
 from sidecar.edge.gate import Gate
@@ -16,6 +18,8 @@ from sidecar.edge.trace import trace_of
 from sidecar.invoker import Invoker
 from taximeter.v1 import invocation_pb2 as pb
 
+UNREAD_S = 1.0
+"""The invoker ends a stream at its deadline, but cannot while a caller that does not read holds a part back."""
 SERVICE = pb.DESCRIPTOR.services_by_name["InvocationService"].full_name
 
 
@@ -36,9 +40,13 @@ class InvocationService:
 
         async def invoke_stream(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
             call = self._admit(lambda: border.parse(pb.InvokeStreamRequest, body).call, rpc, streamed=True)
-            async with aclosing(self._invoker.invoke_stream(call)) as events:
-                async for event in events:
-                    await write(answers.event(event, call.call_id).SerializeToString())
+            try:
+                async with asyncio.timeout(call.deadline_s + UNREAD_S - self._clock.monotonic_s()):
+                    async with aclosing(self._invoker.invoke_stream(call)) as events:
+                        async for event in events:
+                            await write(answers.event(event, call.call_id).SerializeToString())
+            except TimeoutError:
+                raise unread() from None
 
         return {
             "Invoke": border.unary(f"{SERVICE}/Invoke", invoke),
@@ -67,3 +75,11 @@ class InvocationService:
             started_monotonic_ns=now_ns,
             deadline_s=now_ns / 1e9 + remaining_s,
         )
+
+
+def unread() -> Refusal:
+    return Refusal(
+        "DEADLINE_EXCEEDED",
+        RefusalReason.DEADLINE_EXCEEDED,
+        "The deadline passed while the caller was not reading the stream.",
+    )

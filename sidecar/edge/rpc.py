@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,14 +61,16 @@ Handlers = dict[str, "Handler"]
 class Border:
     """Wraps handlers of bytes into gRPC's."""
 
-    def __init__(self, authenticator: Authenticator, gate: Gate, log: Any) -> None:
+    def __init__(self, authenticator: Authenticator, gate: Gate, log: Any, max_message_bytes: int) -> None:
         self._authenticator = authenticator
         self._gate = gate
         self._log = log
+        self._max_message_bytes = max_message_bytes
 
     def unary(self, method: str, answer: Answer) -> Handler:
         async def handle(body: bytes, context: Context) -> bytes:
             async with self._bracket(method, context) as rpc:
+                self._fits(body)
                 return await answer(body, rpc)
             raise AssertionError("the bracket returns or raises")
 
@@ -74,10 +78,29 @@ class Border:
 
     def parts(self, method: str, answer: AnswerParts) -> Handler:
         async def handle(body: bytes, context: Context) -> None:
+            async def write(part: bytes) -> None:
+                try:
+                    await context.write(part)
+                except grpc.aio.InternalError:  # the caller hung up a moment ago, and gRPC is about to cancel us
+                    raise asyncio.CancelledError from None
+
             async with self._bracket(method, context) as rpc:
-                await answer(body, rpc, context.write)
+                self._fits(body)
+                await answer(body, rpc, write)
 
         return grpc.unary_stream_rpc_method_handler(handle)
+
+    def _fits(self, body: bytes) -> None:
+        """Raises Refusal (MESSAGE_TOO_LARGE), and counts it."""
+        if len(body) > self._max_message_bytes:
+            self._gate.undecodable += 1
+            raise Refusal(
+                "RESOURCE_EXHAUSTED",
+                RefusalReason.MESSAGE_TOO_LARGE,
+                f"The request has {len(body)} bytes; this sidecar takes {self._max_message_bytes}. Send less (files by "
+                "URL or id), or raise TAXIMETER_MAX_MESSAGE.",
+                {"max_bytes": str(self._max_message_bytes)},
+            )
 
     def parse(self, kind: type[M], body: bytes) -> M:
         """Raises Refusal (INVALID_REQUEST) for bytes that are not such a message, and counts them."""
@@ -125,7 +148,9 @@ class Border:
             case Refusal():
                 told = status.to_status(error)
             case _:
-                self._log.error("rpc_failed", method=method, error=type(error).__name__, exc_info=error)
+                # Where it happened, and not what it says: a message may hold a payload.
+                trace = [f"{each.name}:{each.lineno}" for each in traceback.extract_tb(error.__traceback__)]
+                self._log.error("rpc_failed", method=method, error=type(error).__name__, trace=trace)
                 told = status.to_status(
                     Refusal("INTERNAL", RefusalReason.INTERNAL, "The sidecar failed; its log says where.")
                 )

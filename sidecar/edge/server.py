@@ -17,10 +17,14 @@ MAX_STREAMS = 4096
 """RPCs at once on one connection; calls are limited by the gate, with a reason."""
 
 
+_REFUSED_UNREAD = 4
+"""Times the limit on messages: what is larger still, gRPC refuses unread, and without a reason of ours."""
+
+
 def options(max_message_bytes: int) -> list[tuple[str, Any]]:
     """https://grpc.github.io/grpc/core/group__grpc__arg__keys.html"""
     return [
-        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_receive_message_length", min(_REFUSED_UNREAD * max_message_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
         # A second process on our port must fail to start, not take half of our calls.

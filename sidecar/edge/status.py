@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from urllib.parse import quote
 
 import grpc
@@ -27,13 +28,16 @@ _CLIPPED_ATTEMPT_MESSAGE = 120
 
 
 def to_status(refusal: Refusal, record: CallRecord | None = None) -> status_pb2.Status:
-    """The status with its details; of a metered call the `Metering` too, clipped until it fits a trailer."""
+    """The status with its details; of a metered call the `Metering` too. Clipped until it fits a trailer."""
     told = metering(record) if record is not None else None
     status = _status(refusal, told)
     for clip in (_clip_messages, _drop_attempt_amounts, _drop_attempts):
         if told is None or trailer_bytes(status) <= MAX_TRAILER_BYTES:
             break
         clip(told)
+        status = _status(refusal, told)
+    while refusal.field_violations and trailer_bytes(status) > MAX_TRAILER_BYTES:
+        refusal = replace(refusal, field_violations=refusal.field_violations[:-1])
         status = _status(refusal, told)
     return status
 
