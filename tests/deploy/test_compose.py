@@ -17,7 +17,7 @@ def has_compose() -> bool:
 
 
 @pytest.mark.skipif(
-    not has_compose(), reason="no `docker compose` here: docker-compose.yml was not checked by its client"
+    not has_compose(), reason="no `docker compose` here: docker-compose.yml goes unchecked"
 )
 def test_the_compose_client_accepts_the_file() -> None:
     done = subprocess.run(
