@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from sidecar.core.call import Capability, Operation, Preference, Strategy, StreamRecovery, Target, Timeouts
 
+SECRET_LENGTH = 8
+"""Characters from which on a key is taken for a secret: servers without keys are given words like "none"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -20,6 +23,10 @@ class Key:
     def masked(self) -> str:
         """First and last characters only: "sk-...abcd"; short keys show nothing."""
         return f"{self.secret[:3]}...{self.secret[-4:]}" if len(self.secret) >= 12 else "..." if self.secret else ""
+
+    def hidden_in(self, text: str) -> str:
+        """A provider's words, masked where they repeat the key. What is too short to be a secret stays as it is."""
+        return text.replace(self.secret, self.masked) if len(self.secret) >= SECRET_LENGTH else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ class Failover:
 
     async def recover(self, live: Live, fault: Fault) -> None:
         """After an attempt's fault: ready for the next one, back-off included. Raises Refusal if the call ends."""
+        fault.message = live.key.hidden_in(fault.message)
+        fault.provider_code = live.key.hidden_in(fault.provider_code)
         self._bracket.broke(live, fault)
         self._fault = fault
         rejected = isinstance(fault, KeyRejected)
