@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from analytics.source import open_source
 from taximeter.aio import AsyncClient
 from taximeter.errors import TaximeterError
-from taximeter.v1 import invocation_pb2, metering_pb2, payload_pb2
+from taximeter.v1 import invocation_pb2, metering_pb2
 from tests.support.otlp import Received
 from tests.support.stack import Stack, stack, until
 
@@ -67,16 +67,18 @@ class Fares:
         hang_up_after: int | None = None,
         **spec: Any,
     ) -> Told:
-        """`hang_up_after`: so many parts of the stream."""
+        """`prompt` is asked by chat unless `spec` has a payload. `hang_up_after`: so many parts of the stream."""
         request_id = str(uuid.uuid4())
-        asked = invocation_pb2.CallSpec(request_id=request_id, chat=payload_pb2.ChatRequest(prompt=prompt), **spec)
+        asked = invocation_pb2.CallSpec(request_id=request_id, **spec)
+        if not asked.WhichOneof("payload"):
+            asked.chat.prompt = prompt
         around: dict[str, Any] = {"timeout": within_s, "traceparent": traceparent}
         try:
             if streamed:
                 told = await self._stream(asked, hang_up_after, around)
             else:
                 reply = await self.client.invoke(asked, **around)
-                told = Told(request_id, reply.chat.choices[0].message.text, reply.metering)
+                told = Told(request_id, "".join(each.message.text for each in reply.chat.choices), reply.metering)
         except TaximeterError as error:
             told = Told(request_id, metering=error.metering, error=error)
         self.told[name] = told
