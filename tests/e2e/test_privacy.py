@@ -102,7 +102,7 @@ async def play() -> Left:
         await asked.written()
         catalog = f"{await asked.client.providers()}{await asked.client.health()}"
         shown = await asyncio.to_thread(_shown, asked)
-        for process in asked.stack.processes[1:]:  # the last spans, metrics and log lines
+        for process in (asked.sidecar, asked.bookkeeper):  # the last spans, metrics and log lines
             assert await asyncio.to_thread(process.stop) == 0
         return Left(_places(asked, receiver.received, shown), asked.told, catalog)
 

@@ -16,7 +16,7 @@ from taximeter.aio import AsyncClient
 from taximeter.errors import TaximeterError
 from taximeter.v1 import invocation_pb2, metering_pb2
 from tests.support.otlp import Received
-from tests.support.stack import Stack, stack, until
+from tests.support.stack import Process, Stack, stack, until
 
 WITHIN_S = 30.0
 
@@ -51,6 +51,8 @@ class Fares:
     """A running stack, asked by its own client."""
 
     stack: Stack
+    sidecar: Process
+    bookkeeper: Process
     client: AsyncClient
     received: Received | None = None
     told: dict[str, Told] = field(default_factory=dict)
@@ -153,6 +155,7 @@ async def fares(
     with stack(**env) as built:
         url = await asyncio.to_thread(built.provider)
         (built.cwd / "taximeter.toml").write_text("\n".join(configured(url)))
-        await asyncio.gather(asyncio.to_thread(built.sidecar), asyncio.to_thread(built.bookkeeper))
+        starting = asyncio.to_thread(built.sidecar), asyncio.to_thread(built.bookkeeper)
+        sidecar, bookkeeper = await asyncio.gather(*starting)
         async with AsyncClient(built.address) as client:
-            yield Fares(built, client, received)
+            yield Fares(built, sidecar, bookkeeper, client, received)
