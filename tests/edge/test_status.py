@@ -69,3 +69,12 @@ def test_details_fit_into_a_trailer_whatever_providers_say(text: str) -> None:
     told = status.to_status(refusal, record(status=CallStatus.ERROR, attempts=(failed,) * 20))
     assert status.trailer_bytes(told) <= status.MAX_TRAILER_BYTES
     assert part(told, metering_pb2.Metering).call_id == "01CALL"
+
+
+@pytest.mark.parametrize("letter", ["x", "字", "🚕"])
+def test_violations_fit_into_a_trailer_whatever_fields_are_called(letter: str) -> None:
+    found = tuple((letter * 500, letter * 500) for _ in range(8))
+    refusal = Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, letter * 3000, field_violations=found)
+    told = status.to_status(refusal, record(alias=letter * 128))
+    assert status.trailer_bytes(told) <= status.MAX_TRAILER_BYTES
+    assert part(told, details.BadRequest).field_violations
