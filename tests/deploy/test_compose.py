@@ -16,9 +16,7 @@ def has_compose() -> bool:
     return subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(
-    not has_compose(), reason="no `docker compose` here: docker-compose.yml goes unchecked"
-)
+@pytest.mark.skipif(not has_compose(), reason="no `docker compose` here: docker-compose.yml goes unchecked")
 def test_the_compose_client_accepts_the_file() -> None:
     done = subprocess.run(
         ["docker", "compose", "-f", str(ROOT / "docker-compose.yml"), "config", "--quiet"],
