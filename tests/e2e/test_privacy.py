@@ -166,7 +166,7 @@ def _shown(asked: Fares) -> bytes:
         )
         for each in commands
     ]
-    assert [each.returncode for each in run[-3:]] == [0, 0, 0], run[-3:]
+    assert [each for each in run if each.returncode and each.args[-1] != "doctor"] == []
     return b"\n".join(each.stdout + each.stderr for each in run)
 
 
