@@ -74,6 +74,8 @@ async def play(folder: Any) -> dict[str, Call]:
                 account("billing", "openrouter", billing.base_url),
                 account("silent", "openai", silent.base_url),
                 chain("shaky", ("loop", "dead"), ("priced", PRICED_MODEL)),
+                chain("restarting", ("broken", PRICED_MODEL), ("contracted", PRICED_MODEL))
+                + 'stream_recovery = "restart"\n',
             ]
 
         asked = await open_.enter_async_context(
@@ -92,6 +94,7 @@ async def play(folder: Any) -> dict[str, Call]:
         await asked.call("cancelled", streamed=True, hang_up_after=2, target=target("loop", "tokens-2000-5"))
         await asked.call("deadline", within_s=0.3, target=target("priced", "slow-5000"))
         await asked.call("broken", streamed=True, target=target("broken", PRICED_MODEL))
+        await asked.call("restarted", streamed=True, alias="restarting")
         await asked.call("unpriced", target=target("unknown", "model-x"))
         await asked.call("declared-zero", target=target("ours", "plain"))
         await asked.call("override", target=target("contracted", PRICED_MODEL))
@@ -106,8 +109,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     return asyncio.run(play(tmp_path_factory.mktemp("prices")))
 
 
-ALL = ("ok", "streamed", "failover", "refused", "cancelled", "deadline", "broken", "unpriced", "declared-zero",
-       "override", "provider-billed", "estimated")  # fmt: skip
+ALL = ("ok", "streamed", "failover", "refused", "cancelled", "deadline", "broken", "restarted", "unpriced",
+       "declared-zero", "override", "provider-billed", "estimated")  # fmt: skip
 METERED = tuple(name for name in ALL if name not in ("cancelled", "deadline"))
 """Whose caller was still there to be told."""
 
@@ -122,6 +125,7 @@ METERED = tuple(name for name in ALL if name not in ("cancelled", "deadline"))
         pytest.param("cancelled", "cancelled", "cancelled", ["cancelled"], id="cancelled"),
         pytest.param("deadline", "cancelled", "deadline_exceeded", ["cancelled"], id="deadline"),
         pytest.param("broken", "error", "stream_cut", ["failed"], id="stream-broken"),
+        pytest.param("restarted", "ok", "", ["failed", "ok"], id="restarted"),
         pytest.param("unpriced", "ok", "", ["ok"], id="unpriced"),
         pytest.param("declared-zero", "ok", "", ["ok"], id="declared-zero"),
     ],
@@ -265,6 +269,15 @@ def test_a_failover_costs_what_its_answer_costs(calls: dict[str, Call]) -> None:
     assert [attempt["cost_usd"] for attempt in attempts] == [0, 0, calls["ok"].row["cost_usd"]]
     assert row["cost_usd"] == calls["ok"].row["cost_usd"]
     assert (row["provider"], row["fallback_reason"]) == ("priced", "PROVIDER_ERROR")
+
+
+def test_a_stream_that_began_anew_costs_both_its_beginnings(calls: dict[str, Call]) -> None:
+    row, attempts = calls["restarted"].row, calls["restarted"].written.attempts
+    assert [attempt["usage_source"] for attempt in attempts] == ["estimated", "reported"]
+    assert all(attempt["cost_usd"] > 0 for attempt in attempts)
+    assert row["cost_usd"] == sum(attempt["cost_usd"] for attempt in attempts)
+    assert row["output_tokens"] == sum(attempt["output_tokens"] for attempt in attempts)
+    assert (row["provider"], row["fallback_reason"], row["usage_source"]) == ("contracted", "STALL", "estimated")
 
 
 @pytest.mark.parametrize("name", ["broken", "estimated"])
