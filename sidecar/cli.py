@@ -45,6 +45,8 @@ Address = Annotated[
     str, typer.Option(help="The sidecar's address; else TAXIMETER_ADDRESS, else the socket of this home.")
 ]
 
+Wide = Annotated[bool, typer.Option("--wide", "-w", help="Every column, however narrow the terminal is.")]
+
 RUN, CALL, READ, KEEP = "Run", "Call", "Read the books", "Keep the books"
 
 
@@ -142,6 +144,7 @@ def calls(
     provider: Annotated[str, typer.Option()] = "",
     alias: Annotated[str, typer.Option()] = "",
     status: Annotated[str, typer.Option(help="ok, error, cancelled, refused, abandoned.")] = "",
+    wide: Wide = False,
     json: Json = False,
 ) -> None:
     """List the latest calls, or show one."""
@@ -151,29 +154,31 @@ def calls(
     chosen = {name: value for name, value in filters.items() if value}
     if call_id:
         leave(command.show(call_id, as_json=json))
-    leave(command.calls(since=since, filters=chosen, limit=limit, follow=follow, as_json=json))
+    leave(command.calls(since=since, filters=chosen, limit=limit, follow=follow, wide=wide, as_json=json))
 
 
 @app.command(rich_help_panel=READ)
 def usage(
     *,
     by: Annotated[
-        str, typer.Option(help="day, hour, provider, model, alias, caller, operation, status, key.")
+        str,
+        typer.Option(
+            help="One or more of month, day, hour, provider, model, alias, workspace, caller, operation, status, key, "
+            "tag:KEY; between commas."
+        ),
     ] = "provider,alias",
     since: Since = "7d",
     provider: Annotated[str, typer.Option()] = "",
     alias: Annotated[str, typer.Option()] = "",
+    wide: Wide = False,
     json: Json = False,
 ) -> None:
     """Calls, tokens and cost, summed."""
     from sidecar.commands import usage as command
 
     filters = {name: value for name, value in (("provider", provider), ("alias", alias)) if value}
-    leave(
-        command.usage(
-            by=tuple(part.strip() for part in by.split(",") if part.strip()), since=since, filters=filters, as_json=json
-        )
-    )
+    groups = tuple(part.strip() for part in by.split(",") if part.strip())
+    leave(command.usage(by=groups, since=since, filters=filters, wide=wide, as_json=json))
 
 
 @app.command(rich_help_panel=READ)
@@ -191,11 +196,16 @@ def export(
 
 
 @app.command(rich_help_panel=READ)
-def providers(*, address: Address = "", json: Json = False) -> None:
+def providers(
+    *,
+    address: Address = "",
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Those too that nothing was said about.")] = False,
+    json: Json = False,
+) -> None:
     """List the providers, what they can do, and how they fare."""
     from sidecar.commands import providers as command
 
-    leave(command.providers(address=address, as_json=json))
+    leave(command.providers(address=address, everything=everything, as_json=json))
 
 
 @config_app.command("show")
@@ -215,45 +225,49 @@ def doctor(*, json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=RUN)
-def health(part: Annotated[str, typer.Argument(help="sidecar, bookkeeper or dashboard.")] = "sidecar") -> None:
+def health(
+    part: Annotated[str, typer.Argument(help="sidecar, bookkeeper or dashboard.")] = "sidecar", *, json: Json = False
+) -> None:
     """Exit 0 if that part of this home answers, 3 if not (for containers)."""
     from sidecar.commands import health as command
 
-    leave(command.health(part))
+    leave(command.health(part, as_json=json))
 
 
 @app.command(rich_help_panel=KEEP)
-def backup(to: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+def backup(to: Annotated[Path, typer.Argument(help="Folder to make.")], *, json: Json = False) -> None:
     """Copy ledger and journal, while running or not."""
     from sidecar.commands import books
 
-    leave(books.backup(to))
+    leave(books.backup(to, as_json=json))
 
 
 @app.command(rich_help_panel=KEEP)
 def restore(
     source: Annotated[Path, typer.Argument(metavar="FROM", help="A folder that `backup` made.")],
+    *,
+    json: Json = False,
 ) -> None:
     """Put a backup in the place of this home's books."""
     from sidecar.commands import books
 
-    leave(books.restore(source))
+    leave(books.restore(source, as_json=json))
 
 
 @app.command(rich_help_panel=KEEP)
-def rebuild() -> None:
+def rebuild(*, json: Json = False) -> None:
     """Make the ledger anew from the journal."""
     from sidecar.commands import books
 
-    leave(books.rebuild())
+    leave(books.rebuild(as_json=json))
 
 
 @app.command(rich_help_panel=KEEP)
-def compact() -> None:
+def compact(*, json: Json = False) -> None:
     """Give the ledger file's free space back to the disk."""
     from sidecar.commands import books
 
-    leave(books.compact())
+    leave(books.compact(as_json=json))
 
 
 @app.command(hidden=True)

@@ -1,7 +1,7 @@
 """The embedded model: SmolLM2 135M behind llama.cpp's own OpenAI-compatible server, on loopback.
 
 It lets a fresh machine make a real call with no key. Started by `taximeter up` only, as a process of
-its own: `python -m sidecar.local_model FILE` writes one JSON line {"base_url", "model"} when it is ready.
+its own: `python -m sidecar.local_model FILE [PORT]` writes one JSON line {"base_url", "model", "pid"} when it is ready.
 """
 
 import importlib.util
@@ -48,7 +48,7 @@ def main() -> int:
     params = xllamacpp.CommonParams()
     params.model.path = str(model_file())
     params.hostnames = ["127.0.0.1"]
-    params.port = 0
+    params.port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     params.model_alias = {MODEL}
     params.n_ctx = CONTEXT_TOKENS * SLOTS
     params.n_parallel = SLOTS
@@ -60,7 +60,8 @@ def main() -> int:
     params.cache_ram_mib = 0
     params.verbosity = -1
     server = xllamacpp.Server(params)
-    Path(sys.argv[1]).write_text(json.dumps({"base_url": f"{server.listening_address}/v1", "model": MODEL}) + "\n")
+    told = {"base_url": f"{server.listening_address}/v1", "model": MODEL, "pid": os.getpid()}
+    Path(sys.argv[1]).write_text(json.dumps(told) + "\n")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     # llama.cpp's server threads have nothing to save; leaving at once is the clean end.
     os._exit(0)

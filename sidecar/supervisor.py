@@ -7,11 +7,12 @@ then stops them in order) and, on Linux, are told to end should the supervisor i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,20 @@ REFUSED = 2
 """Exit code of a child that cannot run as it is configured: starting it again would not help."""
 
 
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+"""Loaded here, since little may be done between fork and exec."""
+LOG_BYTES = 10 << 20
+"""A log that is larger when its child is started is set aside, over the one set aside before."""
+TAIL_BYTES = 16 << 10
+
+
 class StartFailed(Exception):
     """A child ended, or was not ready in time, before everything was up. The message is for people."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+        """It cannot run as it is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,8 @@ class Part:
     name: str
     argv: Sequence[str]
     log: Path
-    ready: Callable[[], Awaitable[bool]]
+    ready: Callable[[int], Awaitable[bool]]
+    """Asked with the pid of the process, so that nobody else's answer counts for it."""
     env: Mapping[str, str]
     """Its whole environment."""
     cwd: Path | None = None
@@ -46,9 +60,9 @@ class Part:
 
 def die_with_parent() -> None:
     """Between fork and exec, while no other thread runs: SIGTERM when the parent ends, however that ends (prctl(2))."""
-    if sys.platform == "linux":
+    if _LIBC is not None:
         pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        _LIBC.prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def restart_after_s(deaths_in_a_row: int) -> float:
@@ -56,47 +70,63 @@ def restart_after_s(deaths_in_a_row: int) -> float:
     return float(min(FIRST_RESTART_AFTER_S * 2 ** (deaths_in_a_row - 1), LAST_RESTART_AFTER_S))
 
 
-def tail(log: Path, lines: int = 12) -> str:
-    """The end of a log, for a message."""
-    try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child, and where its own part of the log begins."""
+
+    part: Part
+    process: asyncio.subprocess.Process
+    log_from: int
+
+    def said(self, lines: int = 12) -> str:
+        """The end of what it wrote, for a message; no line of an earlier child."""
+        try:
+            with self.part.log.open("rb") as log:
+                log.seek(max(self.log_from, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+                return "\n".join(log.read().decode(errors="replace").rstrip().splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def why_refused(self) -> str:
+        """A child that cannot run says why in its last line."""
+        return self.said(1) or f"{self.part.name} refuses to run"
 
 
 class Supervisor:
-    """Starts parts, in any number at once; `watch` until `stop`."""
+    """Starts parts, any number at once, and keeps them running until `stop`."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._running: dict[str, tuple[Part, asyncio.subprocess.Process]] = {}
+        self._running: dict[str, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
-        self._stopping = False
 
     async def start(self, part: Part) -> None:
         """Returns when the part is ready. Raises StartFailed."""
-        process = await self._spawn(part)
+        child = await self._spawn(part)
         try:
             async with asyncio.timeout(part.ready_within_s):
-                await self._until_ready(part, process)
+                await self._until_ready(child)
         except TimeoutError:
-            said = tail(part.log)
-            raise StartFailed(f"{part.name} was not ready within {part.ready_within_s:g} s; its log:\n{said}") from None
-        self._keepers.append(asyncio.create_task(self._keep(part, process)))
+            message = f"{part.name} was not ready within {part.ready_within_s:g} s; {part.log} ends:\n{child.said()}"
+            raise StartFailed(message) from None
+        self._keepers.append(asyncio.create_task(self._keep(child)))
 
     async def stop(self, order: Sequence[str]) -> None:
         """SIGTERM to the named parts, one after the other, then to all others; SIGKILL to what does not go."""
-        self._stopping = True
         for task in self._keepers:
             task.cancel()
         others = [name for name in self._running if name not in order]
         for name in (*order, *others):
             if name in self._running:
-                await end(*self._running.pop(name))
+                await end(self._running.pop(name))
 
-    async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
-        part.log.parent.mkdir(parents=True, exist_ok=True)
+    async def _spawn(self, part: Part) -> Child:
+        part.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            if part.log.stat().st_size > LOG_BYTES:
+                part.log.replace(part.log.with_suffix(".log.1"))
         with part.log.open("ab") as log:
+            log_from = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *part.argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -107,39 +137,51 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        self._running[part.name] = (part, process)
-        return process
+        child = Child(part, process, log_from)
+        self._running[part.name] = child
+        return child
 
-    async def _until_ready(self, part: Part, process: asyncio.subprocess.Process) -> None:
-        while not await part.ready():
-            if process.returncode is not None:
-                raise StartFailed(f"{part.name} ended with exit code {process.returncode}; its log:\n{tail(part.log)}")
+    async def _until_ready(self, child: Child) -> None:
+        while not await child.part.ready(child.process.pid):
+            code = child.process.returncode
+            if code == REFUSED:
+                raise StartFailed(child.why_refused(), refused=True)
+            if code is not None:
+                part = child.part
+                raise StartFailed(f"{part.name} ended with {ending(code)}; {part.log} ends:\n{child.said()}")
             await asyncio.sleep(PROBE_EVERY_S)
 
-    async def _keep(self, part: Part, process: asyncio.subprocess.Process) -> None:
+    async def _keep(self, child: Child) -> None:
         deaths = 0
+        part = child.part
         while True:
             began = asyncio.get_running_loop().time()
-            code = await process.wait()
+            code = await child.process.wait()
             steady = asyncio.get_running_loop().time() - began > STEADY_AFTER_S
             deaths = 1 if steady else deaths + 1
             if code == REFUSED:
-                self._tell(f"{part.name} refuses to run and is not started again:\n{tail(part.log)}")
+                self._tell(f"{part.name} is not started again: {child.why_refused()}")
                 return
             wait_s = restart_after_s(deaths)
-            self._tell(f"{part.name} ended with exit code {code}; starting it again in {wait_s:g} s (log: {part.log})")
+            self._tell(f"{part.name} ended with {ending(code)}; starting it again in {wait_s:g} s (log: {part.log})")
             await asyncio.sleep(wait_s)
-            process = await self._spawn(part)
+            child = await self._spawn(part)
 
 
-async def end(part: Part, process: asyncio.subprocess.Process) -> None:
+def ending(code: int) -> str:
+    """How a process ended, for a message: asyncio gives signals as negative codes."""
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+async def end(child: Child) -> None:
     """SIGTERM, a while to leave, SIGKILL."""
-    with contextlib.suppress(ProcessLookupError):
+    process = child.process
+    with suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(part.stop_within_s):
+        async with asyncio.timeout(child.part.stop_within_s):
             await process.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             process.kill()
         await process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rich import filesize
 
 from sidecar.cli import Exit
-from sidecar.commands.context import configuration, err, fail, out
+from sidecar.commands.context import configuration, err, fail, out, print_json
 from sidecar.commands.show import count
 
 if TYPE_CHECKING:
@@ -18,54 +19,67 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def backup(to: Path) -> int:
+def backup(to: Path, *, as_json: bool) -> int:
     """Returns an exit code."""
     from sidecar.bookkeeper import maintenance
 
     home = configuration().settings.home
-    made = _tried(lambda: maintenance.backup(home, to))
+    if not home.exists():
+        fail(f"there are no books in {home}")
+    made = _tried("copying the books", lambda: maintenance.backup(home, to))
+    if as_json:
+        print_json(dataclasses.asdict(made))
+        return Exit.OK
     ledger = f"ledger of {filesize.decimal(made.ledger_bytes)}" if made.ledger_bytes else "no ledger yet"
     out.print(f"{made.folder}: {ledger}, {made.segments} journal segments. To use it: taximeter restore {to}")
     return Exit.OK
 
 
-def restore(source: Path) -> int:
+def restore(source: Path, *, as_json: bool) -> int:
     """Returns an exit code."""
     from sidecar.bookkeeper import maintenance
 
     home = configuration().settings.home
-    return _told(_tried(lambda: maintenance.restore(home, source)))
+    return _told(_tried("restoring the books", lambda: maintenance.restore(home, source)), as_json=as_json)
 
 
-def rebuild() -> int:
+def rebuild(*, as_json: bool) -> int:
     """Returns an exit code."""
     from sidecar.bookkeeper import maintenance
 
     home = configuration().settings.home
-    return _told(_tried(lambda: maintenance.rebuild(home)))
+    return _told(_tried("reading the journal", lambda: maintenance.rebuild(home)), as_json=as_json)
 
 
-def compact() -> int:
+def compact(*, as_json: bool) -> int:
     """Returns an exit code."""
     from sidecar.bookkeeper import maintenance
 
     home = configuration().settings.home
-    return _told(_tried(lambda: maintenance.compact(home)))
+    return _told(_tried("copying the ledger", lambda: maintenance.compact(home)), as_json=as_json)
 
 
-def _tried(work: Callable[[], Result]) -> Result:
+def _tried(doing: str, work: Callable[[], Result]) -> Result:
+    """Shows on a terminal that it goes on."""
     from sidecar.bookkeeper.copying import MaintenanceFailed
     from sidecar.bookkeeper.lock import AlreadyRunning
 
     try:
-        return work()
-    except (MaintenanceFailed, AlreadyRunning, OSError) as failed:
+        with err.status(f"{doing} ..."):
+            return work()
+    except AlreadyRunning as held:
+        fail(str(held), Exit.USAGE)
+    except (MaintenanceFailed, OSError) as failed:
         fail(str(failed))
 
 
-def _told(made: Remade) -> int:
-    before, after = filesize.decimal(made.bytes_before), filesize.decimal(made.bytes_after)
-    out.print(f"{count(made.calls)} calls in the ledger ({made.kept:,} kept from the one before); {before} → {after}")
+def _told(made: Remade, *, as_json: bool) -> int:
+    if as_json:
+        print_json(dataclasses.asdict(made))
+    else:
+        before, after = filesize.decimal(made.bytes_before), filesize.decimal(made.bytes_after)
+        kept = f"{made.kept:,} kept from the one before"
+        out.print(f"{count(made.calls)} calls in the ledger ({kept}); {before} → {after}")
     if made.set_aside:
         err.print(f"the ledger before could not be read; it is kept as {made.set_aside}", markup=False, style="yellow")
     if made.missing:

@@ -13,8 +13,6 @@ from sidecar.commands.context import configuration, err, fail
 if TYPE_CHECKING:
     from taximeter import Client
 
-UNREACHED = frozenset({"SIDECAR_UNAVAILABLE"})
-
 
 def where(address: str) -> str:
     """The address to call: as given, TAXIMETER_ADDRESS, this home's socket, or where a sidecar would listen."""
@@ -26,7 +24,7 @@ def where(address: str) -> str:
 
 @contextmanager
 def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
-    """A client; its errors end the command: 3 if nobody answered, 1 otherwise."""
+    """A client; its errors end the command: 3 if nobody is there, 1 otherwise."""
     from taximeter import Client
     from taximeter.errors import SidecarUnavailable, TaximeterError
 
@@ -34,12 +32,14 @@ def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
     try:
         with Client(at, timeout=timeout_s) as connected:
             yield connected
-    except SidecarUnavailable as failed:
-        fail(f"no sidecar answers at {at}: {failed}. Start one: taximeter up", Exit.UNREACHABLE)
     except TaximeterError as failed:
+        if isinstance(failed, SidecarUnavailable) and not failed.reason:
+            fail(f"no sidecar answers at {at}. Start one (`taximeter up`), or say where: --address", Exit.UNREACHABLE)
         if failed.metering is not None:
             tell_attempts(failed.metering)
-        fail(f"{failed} ({failed.reason})")
+        if failed.code == "DEADLINE_EXCEEDED" and not failed.reason:
+            fail(f"no answer within {timeout_s:g} s: --timeout gives it longer (DEADLINE_EXCEEDED)")
+        fail(f"{failed} ({failed.reason or failed.code})")
 
 
 def tell_attempts(metering: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from sidecar.cli import Exit
-from sidecar.commands.context import configuration, err, out, print_json, table
+from sidecar.commands.context import configuration, out, print_json, warn
+from sidecar.commands.tables import show_table
 
 
 def show(*, as_json: bool) -> int:
@@ -19,8 +20,8 @@ def show(*, as_json: bool) -> int:
         return Exit.OK
     for section, group in groupby(lines, key=lambda line: line.section):
         out.print(f"[bold]{section}[/]")
-        out.print(table(("name", "value", "from"), [(line.name, line.value, line.origin) for line in group]))
+        rows = [(line.name, line.value, line.origin) for line in group]
+        show_table(("name", "value", "from"), rows)
         out.print()
-    for warning in loaded.warnings:
-        err.print(f"warning: {warning}", markup=False, style="yellow")
+    warn(loaded.warnings)
     return Exit.OK

@@ -1,4 +1,4 @@
-"""What commands share: the configuration, two consoles, and how an error is told."""
+"""What commands share: the configuration, two consoles, JSON, and how an error is told."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from sidecar.cli import Exit
 
@@ -46,20 +47,27 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def warn(warnings: Iterable[str]) -> None:
+    """What is odd about the configuration, a line each."""
+    for warning in warnings:
+        err.print("[yellow]warning:[/] ", end="")
+        err.print(warning, markup=False)
+
+
 def print_json(document: object) -> None:
-    """One JSON document on one line: exact decimals as text, times in ISO 8601."""
-    sys.stdout.write(json.dumps(document, default=str, ensure_ascii=False) + "\n")
+    """One JSON document on one line: exact decimals as text, times in ISO 8601, UTC."""
+    sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[object]], right: frozenset[str] = frozenset()) -> Table:
-    """A table as everywhere in this command line: named columns, numbers to the right."""
-    drawn = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(str(cell) if cell is not None else "-" for cell in row))
-    return drawn
+def _plain(value: object) -> str:
+    """What JSON has no type for."""
+    if isinstance(value, datetime):
+        # The ledger's times carry no zone and are UTC.
+        return value.astimezone(UTC).isoformat() if value.tzinfo else value.replace(tzinfo=UTC).isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value)
 
 
 def environment(**changes: str) -> Mapping[str, str]:
@@ -69,5 +77,5 @@ def environment(**changes: str) -> Mapping[str, str]:
 
 def rows_of(arrow_table: Any) -> list[dict[str, Any]]:
     """Arrow -> list of dictionaries."""
-    rows: list[dict[str, Any]] = arrow_table.to_pylist()
+    rows: list[dict[str, Any]] = arrow_table.to_pylist(maps_as_pydicts="strict")
     return rows

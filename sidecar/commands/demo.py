@@ -6,8 +6,8 @@ It always asks the embedded model, so that it costs nothing and shows the same e
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from typing import Any
 from sidecar import local_model
 from sidecar.cli import Exit
 from sidecar.commands.context import environment, err, fail, out
-from sidecar.commands.parts import STOP_ORDER, Place, Running, start_all, start_model
+from sidecar.commands.parts import STOP_ORDER, Place, Running, free_port, start_all, start_model
 from sidecar.commands.usage import draw
 from sidecar.supervisor import StartFailed, Supervisor
 
@@ -76,6 +76,7 @@ STEPS = (
 
 def demo() -> int:
     """Returns an exit code."""
+    os.umask(0o077)
     why_not = local_model.missing()
     if why_not:
         fail(f"the demonstration needs the embedded model: {why_not}")
@@ -99,8 +100,7 @@ async def _run(folder: Path) -> int:
         running = await _start(supervisor, folder)
         return await asyncio.to_thread(_drive, running)
     except StartFailed as failed:
-        err.print(str(failed), markup=False)
-        return Exit.FAILED
+        fail(str(failed))
     finally:
         await supervisor.stop(STOP_ORDER)
 
@@ -113,7 +113,7 @@ async def _start(supervisor: Supervisor, folder: Path) -> Running:
     env |= {
         "TAXIMETER_HOME": str(folder / "home"),
         "TAXIMETER_LISTEN": "127.0.0.1:0",
-        "TAXIMETER_DASHBOARD_PORT": str(_free_port()),
+        "TAXIMETER_DASHBOARD_PORT": str(free_port()),
     }
     out.print("starting a small built-in model, a sidecar, a bookkeeper and a dashboard ...")
     url = await start_model(supervisor, folder / "home" / "logs", env)
@@ -126,13 +126,6 @@ async def _start(supervisor: Supervisor, folder: Path) -> Running:
 
 def _configures(variable: str) -> bool:
     return variable.startswith(("AI_", "TAXIMETER_", "OTEL_")) or variable.endswith(("_API_KEY", "_BASE_URL"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _drive(running: Running) -> int:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from sidecar import local_model
 from sidecar.cli import Exit
+from sidecar.commands.alone import taken
 from sidecar.commands.context import configuration, out, print_json
-from sidecar.commands.probes import serving, shown
+from sidecar.commands.probes import reachable, serving, shown
 
 if TYPE_CHECKING:
     from sidecar.settings import Loaded
@@ -66,7 +67,9 @@ def _providers(loaded: Loaded) -> Iterator[Finding]:
     elif why_not := local_model.missing():
         yield Finding("providers", Verdict.WRONG, f"none is usable (say OPENAI_API_KEY=...), and {why_not}")
     else:
-        yield Finding("providers", Verdict.NOTE, "none is usable; `taximeter up` will start the embedded model")
+        yield Finding(
+            "providers", Verdict.NOTE, "none is usable: `taximeter up` puts the embedded model in their place"
+        )
 
 
 def _home(home: Path) -> Iterator[Finding]:
@@ -86,13 +89,27 @@ def _home(home: Path) -> Iterator[Finding]:
 
 
 def _processes(loaded: Loaded) -> Iterator[Finding]:
+    from analytics.source import held
+
     settings = loaded.settings
-    up = asyncio.run(serving(settings.socket))
-    says = f"serving at {settings.socket}" if up else "not running: taximeter up, or taximeter sidecar"
-    yield Finding("sidecar", Verdict.OK if up else Verdict.NOTE, says)
-    up = asyncio.run(shown("127.0.0.1", settings.dashboard_port))
-    says = f"http://127.0.0.1:{settings.dashboard_port}" if up else "not running: taximeter dashboard"
-    yield Finding("dashboard", Verdict.OK if up else Verdict.NOTE, says)
+    if asyncio.run(serving(settings.socket)):
+        yield Finding("sidecar", Verdict.OK, f"serving at {settings.socket}")
+    elif held(settings.home / "sidecar.lock"):
+        yield Finding("sidecar", Verdict.WRONG, "runs and takes no calls: it is starting, stopping or stuck")
+    else:
+        yield Finding("sidecar", Verdict.NOTE, "not running: taximeter up, or taximeter sidecar")
+        host, _, port = settings.listen.rpartition(":")
+        if port.isdigit() and taken(host.strip("[]"), int(port)):
+            says = f"{settings.listen} is taken by another program: stop that, or set TAXIMETER_LISTEN"
+            yield Finding("address", Verdict.WRONG, says)
+    host, port_number = reachable(settings.dashboard_host), settings.dashboard_port
+    if asyncio.run(shown(host, port_number)):
+        yield Finding("dashboard", Verdict.OK, f"http://{host}:{port_number}")
+    elif taken(settings.dashboard_host, port_number):
+        says = f"port {port_number} is taken by another program: stop that, or set TAXIMETER_DASHBOARD_PORT"
+        yield Finding("dashboard", Verdict.WRONG, says)
+    else:
+        yield Finding("dashboard", Verdict.NOTE, "not running: taximeter up, or taximeter dashboard")
 
 
 def _books(loaded: Loaded) -> Iterator[Finding]:

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from sidecar.cli import Exit
-from sidecar.commands.context import configuration, fail, out
-from sidecar.commands.probes import answering, serving, shown
+from sidecar.commands.context import configuration, fail, out, print_json
+from sidecar.commands.probes import answering, reachable, serving, shown
 
 
-def health(part: str) -> int:
+def health(part: str, *, as_json: bool) -> int:
     """Asks one part of this home. Returns an exit code."""
     settings = configuration().settings
     probes: dict[str, Callable[[], Awaitable[bool]]] = {
         "sidecar": lambda: serving(settings.socket),
         "bookkeeper": lambda: answering(settings.home / "bookkeeper.sock"),
-        "dashboard": lambda: shown("127.0.0.1", settings.dashboard_port),
+        "dashboard": lambda: shown(reachable(settings.dashboard_host), settings.dashboard_port),
     }
     if part not in probes:
         fail(f"there is no part {part!r}: sidecar, bookkeeper or dashboard", Exit.USAGE)
@@ -25,5 +25,8 @@ def health(part: str) -> int:
         return await probes[part]()
 
     well = asyncio.run(ask())
-    out.print(f"{part}: {'ok' if well else 'no answer'}")
+    if as_json:
+        print_json({"part": part, "ok": well})
+    else:
+        out.print(f"{part}: {'ok' if well else 'no answer'}")
     return Exit.OK if well else Exit.UNREACHABLE

@@ -38,6 +38,8 @@ def invoke(question: Question, *, address: str, as_json: bool) -> int:
         fail(f"no operation {question.operation!r}: {', '.join(OPERATIONS)}", Exit.USAGE)
     if question.stream and question.operation != "chat":
         fail("--stream shows chat only", Exit.USAGE)
+    if not question.prompt.strip():
+        fail("nothing to ask: the prompt is empty", Exit.USAGE)
     options = destination(question)
     with client(address, question.timeout_s) as connected:
         try:

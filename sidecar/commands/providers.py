@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sidecar.cli import Exit
 from sidecar.commands.calling import client
-from sidecar.commands.context import out, print_json, table
+from sidecar.commands.context import out, print_json
 from sidecar.commands.show import count, ms, share
+from sidecar.commands.tables import show_table
+
+HEALTH = ("target", "circuit", "requests", "success", "mean", "p95", "last error")
 
 
-def providers(*, address: str, as_json: bool) -> int:
+def providers(*, address: str, everything: bool, as_json: bool) -> int:
     """Providers, aliases and targets, from a running sidecar. Returns an exit code."""
     from google.protobuf.json_format import MessageToDict
 
@@ -19,24 +23,36 @@ def providers(*, address: str, as_json: bool) -> int:
     if as_json:
         print_json({**MessageToDict(listed), **MessageToDict(health)})
         return Exit.OK
-    out.print(table(("provider", "type", "key", "state", "operations"), [_provider(each) for each in listed.providers]))
+    shown = [each for each in listed.providers if everything or each.usable or each.key]
+    if shown:
+        rows = [_provider(each) for each in shown]
+        show_table(("provider", "type", "key", "state", "operations"), rows, whole=("provider",))
+    else:
+        out.print("no provider is usable: `taximeter doctor` says why")
+    if others := [each.name for each in listed.providers if each not in shown]:
+        out.print(f"\nnot set up: {', '.join(others)} (--all tells what each lacks)", style="dim", markup=False)
     out.print()
-    out.print(table(("alias", "strategy", "state", "targets"), [_alias(each) for each in listed.aliases]))
+    show_table(("alias", "strategy", "targets"), list(_aliases(listed.aliases)), whole=("strategy",))
     if health.targets:
         out.print()
-        columns = ("target", "circuit", "requests", "success", "mean", "p95", "last error")
-        rows = [_health(each) for each in health.targets]
-        out.print(table(columns, rows, right=frozenset(columns[2:6])))
+        show_table(HEALTH, [_health(each) for each in health.targets], right=HEALTH[2:6], spare=("mean",))
     return Exit.OK
 
 
 def _provider(each: Any) -> tuple[str, ...]:
-    return each.name, each.type, each.key or "-", "usable" if each.usable else each.reason, ", ".join(each.operations)
+    state = "usable" if each.usable else each.reason
+    return each.name, each.type, each.key or "-", state, ", ".join(each.operations)
 
 
-def _alias(each: Any) -> tuple[str, ...]:
-    chain = " → ".join(f"{target.provider}/{target.model}" for target in each.targets)
-    return each.name, each.strategy, "usable" if each.usable else each.reason, chain
+def _aliases(aliases: Iterable[Any]) -> Iterator[tuple[str, ...]]:
+    """Those that lead to the same targets in one row."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in aliases:
+        chain = ", ".join(f"{target.provider}/{target.model}" for target in each.targets)
+        leads = chain if each.usable else f"{chain} - cannot work: {each.reason}"
+        alike.setdefault((each.strategy, leads), []).append(each.name)
+    for (strategy, leads), names in alike.items():
+        yield ", ".join(names), strategy, leads
 
 
 def _health(each: Any) -> tuple[str, ...]:

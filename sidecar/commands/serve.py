@@ -5,12 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from sidecar.commands.context import configuration, err
-
-
-def _warn(warnings: tuple[str, ...]) -> None:
-    for warning in warnings:
-        err.print(f"configuration: {warning}", markup=False)
+from sidecar.commands.context import configuration, warn
 
 
 def sidecar(local_model: str) -> int:
@@ -20,7 +15,7 @@ def sidecar(local_model: str) -> int:
     from sidecar import app, settings
 
     loaded = configuration()
-    _warn(loaded.warnings)
+    warn(loaded.warnings)
     if local_model:
         loaded = settings.with_local_model(loaded, local_model)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

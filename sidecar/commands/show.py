@@ -29,11 +29,31 @@ def ms(number: float | None) -> str:
     return f"{number / 1000:.1f} s" if number >= 10_000 else f"{number:.0f} ms"
 
 
-def when(at: datetime | None) -> str:
-    """Local time of day and date of a UTC time without a zone."""
+def when(at: datetime | None, *, full: bool = True) -> str:
+    """Local date and time of a UTC time without a zone; without `full` as much of it as tells it from others."""
     if at is None:
         return "-"
-    return at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    local = at.replace(tzinfo=UTC).astimezone()
+    if full:
+        return f"{local:%Y-%m-%d %H:%M:%S}"
+    return f"{local:%H:%M:%S}" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%m-%d %H:%M}"
+
+
+def plain(value: object) -> str:
+    """A ledger's value as it stands there, readable."""
+    match value:
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S.%f} UTC"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:.3f}"
+        case Decimal():
+            return usd(value)
+        case dict():
+            return ", ".join(f"{name}={each}" for name, each in value.items())
+        case _:
+            return str(value)
 
 
 def share(part: int, whole: int) -> str:

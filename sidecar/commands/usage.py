@@ -6,24 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sidecar.cli import Exit
-from sidecar.commands.context import out, print_json, rows_of, table
+from sidecar.commands.context import err, out, print_json, rows_of
 from sidecar.commands.reading import ledger, period
 from sidecar.commands.show import count, ms, share, usd
+from sidecar.commands.tables import show_table
 
 if TYPE_CHECKING:
     from analytics.period import Period
     from analytics.source import Source
 
 Row = dict[str, Any]
-NUMBERS = ("calls", "errors", "fallbacks", "tokens in", "cached", "tokens out", "cost", "p50", "p95")
+NUMBERS = ("calls", "errors", "fallbacks", "in", "cached", "out", "cost", "p50", "p95")
+SPARE = ("cached", "fallbacks", "p50", "p95", "errors")
 
 
-def usage(*, by: Sequence[str], since: str, filters: Mapping[str, str], as_json: bool) -> int:
+def usage(*, by: Sequence[str], since: str, filters: Mapping[str, str], wide: bool = False, as_json: bool) -> int:
     """One row a group and the total. Returns an exit code."""
     span = period(since)
     with ledger() as source:
         if not as_json:
-            draw(source, span, by, filters)
+            draw(source, span, by, filters, wide=wide)
             return Exit.OK
         rows, total = summed(source, span, by, filters)
     print_json({"start": span.start, "end": span.end, "by": list(by), "rows": rows, "total": total})
@@ -42,21 +44,18 @@ def summed(source: Source, span: Period, by: Sequence[str], filters: Mapping[str
     return rows, rows_of(source.table(whole.sql, whole.params))[0]
 
 
-def draw(source: Source, span: Period, by: Sequence[str], filters: Mapping[str, str]) -> None:
+def draw(source: Source, span: Period, by: Sequence[str], filters: Mapping[str, str], *, wide: bool = False) -> None:
     """The table, with what is to be doubted about it below."""
     rows, total = summed(source, span, by, filters)
     if not rows or not total["calls"]:
         out.print(f"no calls between {span.start:%Y-%m-%d %H:%M} and {span.end:%Y-%m-%d %H:%M} UTC")
         return
-    lines = [[*(row[name] or "(none)" for name in by), *numbers(row)] for row in rows]
-    drawn = table((*by, *NUMBERS), lines, right=frozenset(NUMBERS))
-    if by:
-        drawn.add_section()
-        drawn.add_row("total", *[""] * (len(by) - 1), *numbers(total), style="bold")
-    out.print(drawn)
+    lines = [[*(row[name] or "-" for name in by), *numbers(row)] for row in rows]
+    last = ["total", *[""] * (len(by) - 1), *numbers(total)] if by else ()
+    show_table((*by, *NUMBERS), lines, right=NUMBERS, spare=SPARE, whole=by, wide=wide, total=last)
     if total["unpriced_calls"] or total["estimated_calls"]:
         doubts = f"{total['unpriced_calls']} calls have no known price and are not in the cost"
-        out.print(f"{doubts}; {total['estimated_calls']} have estimated usage", style="yellow")
+        err.print(f"{doubts}; {total['estimated_calls']} have estimated usage", style="yellow")
 
 
 def numbers(row: Mapping[str, Any]) -> list[str]:

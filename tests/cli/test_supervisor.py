@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sidecar.supervisor import Part, StartFailed, Supervisor, restart_after_s
+from sidecar.supervisor import LOG_BYTES, Part, StartFailed, Supervisor, restart_after_s
 
 READY = "import pathlib,sys,time; pathlib.Path(sys.argv[1]).open('a').write('up\\n'); "
 
@@ -17,7 +18,7 @@ def part(tmp_path: Path, code: str, ready_within_s: float = 30, stop_within_s: f
     """A child that says it is ready by a line in a file."""
     said = tmp_path / "said"
 
-    async def ready() -> bool:
+    async def ready(_pid: int) -> bool:
         return said.is_file() and said.read_text().endswith("\n")
 
     argv = [sys.executable, "-c", code, str(said)]
@@ -52,6 +53,15 @@ async def test_a_part_that_dies_is_started_again_and_said_so(tmp_path: Path) -> 
     assert "ended with exit code 7" in told[0]
 
 
+async def test_a_part_that_is_killed_is_started_again_and_the_signal_named(tmp_path: Path) -> None:
+    told: list[str] = []
+    supervisor = Supervisor(told.append)
+    await supervisor.start(part(tmp_path, READY + "time.sleep(0.2); import os; os.kill(os.getpid(), 9)"))
+    await until_starts(tmp_path, 2)
+    await supervisor.stop(("child",))
+    assert "ended with SIGKILL" in told[0]
+
+
 async def test_a_part_that_refuses_is_not_started_again(tmp_path: Path) -> None:
     refused = asyncio.Event()
     told: list[str] = []
@@ -74,6 +84,50 @@ async def test_a_part_that_ends_before_it_is_ready_shows_its_log(tmp_path: Path)
     with pytest.raises(StartFailed, match=r"exit code 3[\s\S]*port is taken"):
         await supervisor.start(part(tmp_path, "print('port is taken'); raise SystemExit(3)"))
     await supervisor.stop(())
+
+
+async def test_only_what_this_start_wrote_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "child.log").write_text("from last week\n")
+    with pytest.raises(StartFailed) as failed:
+        await Supervisor(print).start(part(tmp_path, "print('of today'); raise SystemExit(3)"))
+    assert str(failed.value).endswith("ends:\nof today")
+
+
+async def test_a_part_that_refuses_at_the_start_says_why_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StartFailed) as failed:
+        await Supervisor(print).start(part(tmp_path, "print('noise'); print('port is taken'); raise SystemExit(2)"))
+    assert (str(failed.value), failed.value.refused) == ("port is taken", True)
+
+
+async def test_readiness_is_asked_of_the_child_that_was_started(tmp_path: Path) -> None:
+    asked: set[int] = set()
+
+    async def ready(pid: int) -> bool:
+        asked.add(pid)
+        return len(starts_of()) > 0
+
+    def starts_of() -> list[int]:
+        said = tmp_path / "said"
+        return [int(line) for line in said.read_text().split()] if said.is_file() else []
+
+    code = "import os,pathlib,sys,time; pathlib.Path(sys.argv[1]).write_text(f'{os.getpid()}\\n'); time.sleep(60)"
+    supervisor = Supervisor(print)
+    await supervisor.start(replace(part(tmp_path, code), ready=ready))
+    await supervisor.stop(("child",))
+    assert asked == set(starts_of())
+
+
+async def test_a_large_log_is_set_aside(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "child.log"
+    log.parent.mkdir()
+    with log.open("wb") as file:
+        file.truncate(LOG_BYTES + 1)
+    supervisor = Supervisor(print)
+    await supervisor.start(part(tmp_path, READY + "time.sleep(60)"))
+    await supervisor.stop(("child",))
+    assert log.stat().st_size < 1000
+    assert log.with_suffix(".log.1").stat().st_size == LOG_BYTES + 1
 
 
 async def test_a_part_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
