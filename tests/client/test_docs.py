@@ -56,7 +56,7 @@ async def test_snippets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(SNIPPETS) >= 10
     assert "It meters taxis. stop" in printed
     assert "Did you mean 'smart'?" in printed
-    assert "{'provider': 'openai', 'model': 'm'}" in printed
+    assert "openai m 3 30 15" in printed
     assert [row["status"] for row in rows].count("refused") == 1
     assert {row["status"] for row in rows} == {"ok", "refused"}
     assert dict(rows[1]["tags"]) == {"team": "growth", "feature": "quiz"}
