@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 
 def usd(amount: Decimal | None) -> str:
@@ -39,7 +40,7 @@ def when(at: datetime | None, *, full: bool = True) -> str:
     return f"{local:%H:%M:%S}" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%m-%d %H:%M}"
 
 
-def plain(value: object) -> str:
+def plain(value: Any) -> str:
     """A ledger's value as it stands there, readable."""
     match value:
         case datetime():
@@ -50,8 +51,9 @@ def plain(value: object) -> str:
             return f"{value:.3f}"
         case Decimal():
             return usd(value)
-        case dict():
-            return ", ".join(f"{name}={each}" for name, each in value.items())
+        case [(str(), str()), *_]:
+            # Arrow gives a map as pairs.
+            return ", ".join(f"{name}={each}" for name, each in dict(value).items())
         case _:
             return str(value)
 
