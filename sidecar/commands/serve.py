@@ -34,5 +34,5 @@ def dashboard() -> int:
     from dashboards import launch
 
     settings = configuration().settings
-    argv = launch.command(settings.home, settings.dashboard_host, settings.dashboard_port)
+    argv = launch.command(settings.home, settings.dashboard_host, settings.dashboard_port, settings.trace_url)
     os.execv(argv[0], argv)  # noqa: S606 - our own interpreter

@@ -70,6 +70,8 @@ class Settings:
     tls_client_ca: Annotated[Path | None, Spec("TAXIMETER_TLS_CLIENT_CA", _path)] = None
     dashboard_host: Annotated[str, Spec("TAXIMETER_DASHBOARD_HOST", units.string)] = "127.0.0.1"
     dashboard_port: Annotated[int, Spec("TAXIMETER_DASHBOARD_PORT", units.port)] = 8501
+    trace_url: Annotated[str, Spec("TAXIMETER_TRACE_URL", units.trace_url)] = ""
+    """Where the dashboard finds a trace, with "{trace_id}" in it; empty: no links."""
     prometheus_host: Annotated[str, Spec("TAXIMETER_PROMETHEUS_HOST", units.string)] = "127.0.0.1"
     prometheus_port: Annotated[int | None, Spec("TAXIMETER_PROMETHEUS_PORT", units.port)] = None
     time_scale: Annotated[float, Spec("TAXIMETER_TIME_SCALE", units.decimal(0.0001, 1000))] = 1.0

@@ -153,6 +153,15 @@ def url(raw: object) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
+def trace_url(raw: object) -> str:
+    """Where a trace is shown: an http(s) URL with "{trace_id}" in it."""
+    text = string(raw)
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or "{trace_id}" not in text or " " in text:
+        raise ValueError(f"{shown(raw)} is not a URL like http://localhost:16686/trace/{{trace_id}}")
+    return text
+
+
 def address(raw: object) -> str:
     """host:port to listen on; "none" (an empty text here) for no TCP at all."""
     text = str(raw).strip()
