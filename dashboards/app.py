@@ -12,6 +12,13 @@ import streamlit as st
 from dashboards.parts import Context, standing
 from dashboards.views import calls, export, overview
 
+SIDEBAR_PX = 220
+ROOMIER = """
+.stMainBlockContainer { padding: 3.5rem 2.5rem 3rem; }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 3.5rem 1rem 2rem; } }
+"""
+"""Less margin than Streamlit's own, so that tables fit a screen 1280 wide."""
+
 
 def context() -> Context:
     """From the script's own arguments, else from TAXIMETER_HOME and TAXIMETER_TRACE_URL."""
@@ -29,7 +36,8 @@ def page(show: Callable[[Context], None], where: Context) -> Callable[[], None]:
 
 def main() -> None:
     where = context()
-    st.set_page_config("Taximeter", ":material/local_taxi:", layout="wide")
+    st.set_page_config("Taximeter", ":material/local_taxi:", layout="wide", initial_sidebar_state=SIDEBAR_PX)
+    st.html(f"<style>{ROOMIER}</style>")
     if not where.home:
         st.error("**Which ledger?** Start with `taximeter dashboard`, or set TAXIMETER_HOME.")
         return

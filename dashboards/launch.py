@@ -18,6 +18,7 @@ _FLAGS = {
     "client.toolbarMode": "viewer",
     "client.showErrorDetails": "type",
     "client.showErrorLinks": "false",
+    "theme.metricValueFontSize": "1.75rem",
     "theme.light.primaryColor": ACCENT_LIGHT,
     "theme.dark.primaryColor": ACCENT_DARK,
 }

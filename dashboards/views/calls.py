@@ -86,7 +86,7 @@ _SIGNS = {"ok": "✓", "error": "✗", "refused": "⊘", "abandoned": "✗", "ca
 
 
 def _table(rows: pl.DataFrame) -> pl.DataFrame:
-    """What the list shows of each call: the outcome is who answered, or why none did."""
+    """What the list shows of each call, as much as fits 1280 px: the outcome is who answered, or why none did."""
     answered = pl.format("{} · {}", "provider", "model")
     cost = pl.struct("cost_usd", "priced").map_elements(_cost, pl.String)
     return rows.select(
@@ -94,14 +94,12 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         pl.format("{} {}", pl.col("status").replace(_SIGNS), "status").alias("status"),
         "alias",
         pl.when(pl.col("status") == "ok").then(answered).otherwise(pl.col("error_type").fill_null("")).alias("outcome"),
-        "attempts",
+        cost.alias("cost"),
         "duration_ms",
         "time_to_first_token_ms",
         "input_tokens",
         "output_tokens",
-        cost.alias("cost"),
-        "operation",
-        "call_id",
+        "attempts",
     )
 
 
@@ -112,16 +110,16 @@ def _cost(row: dict[str, Any]) -> str:
 def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
-        "started_at": st.column_config.DatetimeColumn("Started (UTC)", format="D MMM HH:mm:ss", timezone="UTC"),
-        "status": text("Status", width=105),
-        "alias": text("Alias"),
-        "outcome": text("Answered by", help="Provider and model that answered; if none did, why."),
-        "attempts": number("Tried", help="Attempts; more than one: it was tried again, or moved on."),
-        "duration_ms": number("ms", format="localized", step=1, help=means.DURATION),
-        "time_to_first_token_ms": number("First ms", format="localized", step=1, help=means.TIME_TO_FIRST),
-        "input_tokens": number("In", format="localized", help="Input tokens, cached ones included."),
-        "output_tokens": number("Out", format="localized", help="Output tokens, reasoning included."),
-        "cost": text("Cost", help=means.COST, alignment="right"),
-        "operation": text("Operation"),
-        "call_id": text("Call id"),
+        "started_at": st.column_config.DatetimeColumn(
+            "Started (UTC)", format="D MMM HH:mm:ss", timezone="UTC", width=120
+        ),
+        "status": text("Status", width=95),
+        "alias": text("Alias", width=105),
+        "outcome": text("Answered by", width=205, help="Provider and model that answered; if none did, why."),
+        "cost": text("Cost", width=80, help=means.COST, alignment="right"),
+        "duration_ms": number("ms", width=70, format="localized", step=1, help=means.DURATION),
+        "time_to_first_token_ms": number("First ms", width=70, format="localized", step=1, help=means.TIME_TO_FIRST),
+        "input_tokens": number("In", width=65, format="localized", help="Input tokens, cached ones included."),
+        "output_tokens": number("Out", width=65, format="localized", help="Output tokens, reasoning included."),
+        "attempts": number("Tried", width=55, help="Attempts; more than one: it was tried again, or moved on."),
     }

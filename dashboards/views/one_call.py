@@ -104,13 +104,13 @@ def _attempts(tried: list[dict[str, Any]]) -> pl.DataFrame:
                 "target": f"{each['provider']} · {each['model']}",
                 "status": each["status"],
                 "reason": charts.reason(each),
+                "cost": say.exact(each["cost_usd"]) + (" (maybe billed)" if each["maybe_billed"] else ""),
                 "took": say.duration(each["duration_ms"]),
                 "first": say.duration(each["time_to_first_token_ms"]),
                 "input": each["input_tokens"],
                 "output": each["output_tokens"],
-                "cost": say.exact(each["cost_usd"]) + (" (maybe billed)" if each["maybe_billed"] else ""),
-                "circuit": each["circuit"],
                 "finish": ", ".join(each["finish_reasons"]),
+                "circuit": each["circuit"],
                 "provider_request": each["provider_request_id"],
             }
             for each in tried
@@ -124,13 +124,13 @@ _ATTEMPTS: dict[str, Any] = {
     "target": "Provider · model",
     "status": "Status",
     "reason": "Reason",
+    "cost": "Cost",
     "took": "Duration",
     "first": "First token",
-    "input": st.column_config.NumberColumn("Input", format="localized"),
-    "output": st.column_config.NumberColumn("Output", format="localized"),
-    "cost": "Cost",
-    "circuit": st.column_config.TextColumn("Circuit", help="The breaker's state when the attempt began."),
+    "input": st.column_config.NumberColumn("In", format="localized"),
+    "output": st.column_config.NumberColumn("Out", format="localized"),
     "finish": "Finish",
+    "circuit": st.column_config.TextColumn("Circuit", help="The breaker's state when the attempt began."),
     "provider_request": "Provider's request id",
 }
 

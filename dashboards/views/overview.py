@@ -84,20 +84,26 @@ def _courses(whole: pl.DataFrame, span: Period) -> dict[str, list[float]]:
 
 
 def _cards(now: Row, before: Row, courses: dict[str, list[float]]) -> None:
-    with st.container(horizontal=True):
-        for card in CARDS:
-            st.metric(
-                card.label,
-                card.said(now),
-                say.change(card.figure(now), card.figure(before)),
-                delta_color="inverse" if card.worse_up else "off",
-                delta_description="vs. before" if before["calls"] else None,
-                help=f"{card.meaning} {means.PREVIOUS}",
-                border=True,
-                width="stretch",
-                chart_data=courses[card.course],
-                chart_type="area",
-            )
+    """Two rows of three."""
+    for row in (CARDS[:3], CARDS[3:]):
+        with st.container(horizontal=True):
+            for card in row:
+                _card(card, now, before, courses[card.course])
+
+
+def _card(card: Card, now: Row, before: Row, course: list[float]) -> None:
+    st.metric(
+        card.label,
+        card.said(now),
+        say.change(card.figure(now), card.figure(before)),
+        delta_color="inverse" if card.worse_up else "off",
+        delta_description="vs. before" if before["calls"] else None,
+        help=f"{card.meaning} {means.PREVIOUS}",
+        border=True,
+        width="stretch",
+        chart_data=course,
+        chart_type="area",
+    )
 
 
 def _doubts(now: Row, span: Period) -> None:
@@ -161,7 +167,7 @@ def _ranking(title: str, rows: pl.DataFrame, dimension: str, own: list[str], cal
     drawn = charts.ranked(rows, dimension, "cost_usd", "Cost")
     left.altair_chart(drawn, key=f"cost-{dimension}", alt=f"Bars: cost by {dimension}")
     right.dataframe(
-        charts.named(rows, dimension).select(dimension, "calls", *own, "tokens", "label", "p50_ms", "p95_ms"),
+        charts.named(rows, dimension).select(dimension, "label", "calls", *own, "tokens", "p50_ms", "p95_ms"),
         hide_index=True,
         placeholder="",
         column_config=_columns(dimension, calls),
@@ -174,13 +180,13 @@ def _columns(dimension: str, calls: str) -> dict[str, Any]:
     number, percent = st.column_config.NumberColumn, "percent"
     return {
         dimension: st.column_config.TextColumn(dimension.capitalize(), pinned=True),
+        "label": st.column_config.TextColumn("Cost", help=means.COST, alignment="right"),
         "calls": number("Calls", help=calls, format="localized"),
         "attempts": number("Tried", help=means.ATTEMPTS, format="localized"),
         "failing": number("Failed", help=means.FAILED, format=percent),
         "erring": number("Errors", help=means.ERROR_RATE, format=percent),
         "fallbacks": number("Fallbacks", help=means.FALLBACKS, format="localized"),
         "tokens": number("Tokens", help=means.TOKENS, format="compact"),
-        "label": st.column_config.TextColumn("Cost", help=means.COST, alignment="right"),
         "p50_ms": number("p50 ms", help=means.P50, format="%.0f"),
         "p95_ms": number("p95 ms", help=means.P95, format="%.0f"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -150,7 +151,16 @@ def test_a_filter_narrows_the_list(home: Path, records: list[CallRecord]) -> Non
 def test_search_finds_a_call_by_a_part_of_its_id(home: Path, records: list[CallRecord]) -> None:
     app = opened(calls_page, home, period="Last 30 days")
     app.text_input(key="search").set_value(records[5].call_id[8:].lower()).run()
-    assert app.dataframe[0].value["call_id"].tolist() == [records[5].call_id]
+    (found,) = app.dataframe[0].value.to_dict("records")
+    assert found["started_at"].value // 1_000 == records[5].started_ns // 1_000
+
+
+def test_the_list_fits_a_screen_1280_wide(home: Path) -> None:
+    table = opened(calls_page, home).dataframe[0]
+    columns = json.loads(table.proto.columns)
+    beside = 220 + 2 * 40 + 34  # the sidebar, both margins, the boxes to select rows by
+    assert set(table.value.columns) <= columns.keys()
+    assert beside + sum(columns[name]["width"] for name in table.value.columns) <= 1280
 
 
 def test_older_calls_are_shown_when_asked_for(home: Path) -> None:
