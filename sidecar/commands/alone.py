@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecar.commands.parts import told
+from sidecar.edge.listen import MAX_SOCKET_PATH
 
 if TYPE_CHECKING:
     from sidecar.settings import Settings
 
 LOCK = "up.lock"
-SOCKET_PATH_BYTES = 107
-"""sun_path of unix(7), without its end."""
 
 
 class InTheWay(Exception):
@@ -55,9 +54,9 @@ def _look_around(settings: Settings) -> None:
 
     home = settings.home
     for path in (settings.socket, home / "bookkeeper.sock"):
-        if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             hint = "set TAXIMETER_HOME to a shorter path"
-            raise InTheWay(f"{path} is too long for a socket (at most {SOCKET_PATH_BYTES} bytes): {hint}")
+            raise InTheWay(f"{path} is too long for a socket (at most {MAX_SOCKET_PATH} bytes): {hint}")
     for name in ("sidecar", "bookkeeper"):
         if held(home / f"{name}.lock"):
             raise InTheWay(_who(home, f"a {name}", told(home / f"{name}.lock").get("pid")))

@@ -133,13 +133,9 @@ def show(call_id: str, *, as_json: bool) -> int:
     if found is None:
         fail(f"no call {call_id} in the ledger")
     if as_json:
-        print_json(
-            {
-                "call": {**found.call, "tags": dict(found.call["tags"] or ())},
-                "attempts": found.attempts,
-                "costs": found.costs,
-            }
-        )
+        # Arrow gives a map as pairs.
+        call: dict[str, Any] = dict(found.call, tags=dict(found.call["tags"] or ()))
+        print_json({"call": call, "attempts": found.attempts, "costs": found.costs})
     else:
         _draw(found)
     return Exit.OK
