@@ -42,11 +42,11 @@ class BookkeeperSource:
 
     def table(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
         with self._answering():
-            return self._read(sql, params, _TABLE_S).read_all()
+            return self._read(sql, params, timeout_s=_TABLE_S).read_all()
 
     def batches(self, sql: str, params: Sequence[Parameter] = ()) -> Iterator[pa.RecordBatch]:
         with self._answering():
-            yield from self._read(sql, params, None)
+            yield from self._read(sql, params, any_size=True)
 
     def status(self) -> Status:
         with self._answering():
@@ -84,8 +84,10 @@ class BookkeeperSource:
             corrupt_frames=answer.corrupt_frames,
         )
 
-    def _read(self, sql: str, params: Sequence[Parameter], timeout_s: float | None) -> pa.RecordBatchReader:
-        request = ledger_pb2.QueryRequest(sql=sql, parameters_json=json.dumps(list(params)))
+    def _read(
+        self, sql: str, params: Sequence[Parameter], *, timeout_s: float | None = None, any_size: bool = False
+    ) -> pa.RecordBatchReader:
+        request = ledger_pb2.QueryRequest(sql=sql, parameters_json=json.dumps(list(params)), any_size=any_size)
         parts = self._stub.Query(request, timeout=timeout_s)
         return pa.ipc.open_stream(io.BufferedReader(_Parts(parts)))
 

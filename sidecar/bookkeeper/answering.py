@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,8 +22,9 @@ CHUNK_BYTES = 1 << 20
 """Below the 4 MiB that a gRPC client takes by default."""
 
 
-STALL_S = 5.0
-"""Beyond its time, a query whose caller takes nothing, not even the error, is ended by hanging up."""
+ANY_SIZE = QueryLimits(timeout_s=120.0, any_size=True)
+"""For files. An answer leaves as fast as it is taken, so its length costs time and no memory; but a caller who falls
+asleep over it keeps a transaction open, and with it the ledger's write-ahead log from being folded in."""
 
 
 class Asking:
@@ -35,19 +35,13 @@ class Asking:
         self._limits = limits
 
     def batches(
-        self, sql: str, parameters: tuple[Any, ...], context: Context, limits: QueryLimits | None = None
+        self, sql: str, parameters: tuple[Any, ...], context: Context, *, any_size: bool = False
     ) -> Iterator[pa.RecordBatch]:
         """An empty batch first, for its schema."""
-        stop, limits = Stop(), limits or self._limits
+        stop = Stop(hang_up=context.cancel)
         if not context.add_callback(stop.cancel):
             raise QueryCancelled
-        hang_up = threading.Timer(limits.timeout_s + STALL_S, context.cancel)
-        hang_up.daemon = True
-        hang_up.start()
-        try:
-            yield from select(self.ledger, sql, parameters, limits, stop)
-        finally:
-            hang_up.cancel()
+        return select(self.ledger, sql, parameters, ANY_SIZE if any_size else self._limits, stop)
 
     def rows(self, sql: str, parameters: tuple[Any, ...], context: Context) -> list[dict[str, Any]]:
         return [row for batch in self.batches(sql, parameters, context) for row in batch.to_pylist()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ import pyarrow as pa
 from sidecar.bookkeeper.ledger import Ledger
 
 BATCH_ROWS = 10_000
+STALL_S = 5.0
+"""Beyond its time, a query whose caller takes nothing, not even the error, is ended by hanging up."""
 _READING_FUNCTIONS = frozenset(
     {"range", "generate_series", "unnest", "repeat", "json_each", "json_tree", "duckdb_columns", "duckdb_tables"}
     | {"duckdb_views", "duckdb_functions", "duckdb_types", "pragma_table_info", "pragma_database_size"}
@@ -43,16 +46,21 @@ class QueryLimits:
     """Memory is limited for the ledger as a whole."""
 
     timeout_s: float = 30.0
-    """From the question to the last row being taken."""
+    """From the question to the last row being taken; of an answer of any size, to each next batch being taken."""
     max_rows: int = 10_000_000
+    any_size: bool = False
+    """No limit of rows."""
 
 
 class Stop:
     """Ends a query from another thread: `cancel` before it, within it or after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, hang_up: Callable[[], object] = lambda: None) -> None:
+        """`hang_up`: when the query's time has been over for STALL_S, and its rows still wait to be taken."""
         self.reason: Exception | None = None
         self._interrupt: Callable[[], None] = lambda: None
+        self._hang_up = hang_up
+        self._due = 0.0
 
     def cancel(self, reason: Exception | None = None) -> None:
         self.reason = self.reason or reason or QueryCancelled()
@@ -62,20 +70,36 @@ class Stop:
         if self.reason is not None:
             raise self.reason
 
+    def allow(self, more_s: float) -> None:
+        """Time until then, from now on."""
+        self._due = time.monotonic() + more_s
+
     @contextmanager
-    def holding(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[None]:
-        """Within: a cancel interrupts `cursor`, and so does the end of `timeout_s`."""
-        self._interrupt = cursor.interrupt
-        late = QueryTooLarge(f"the query took longer than {timeout_s:g} s (TAXIMETER_QUERY_TIMEOUT): ask for less")
-        timer = threading.Timer(timeout_s, self.cancel, [late])
-        timer.daemon = True
-        timer.start()
+    def holding(self, cursor: duckdb.DuckDBPyConnection, limits: QueryLimits) -> Iterator[None]:
+        """Within: a cancel interrupts `cursor`, and so does the end of the time allowed."""
+        self._interrupt, over = cursor.interrupt, threading.Event()
+        self.allow(limits.timeout_s)
+        threading.Thread(target=self._watch, args=(over, _late(limits)), daemon=True, name="query-time").start()
         try:
             self.check()
             yield
         finally:
-            timer.cancel()
+            over.set()
             self._interrupt = lambda: None
+
+    def _watch(self, over: threading.Event, late: Exception) -> None:
+        while (left_s := self._due - time.monotonic()) > 0:
+            if over.wait(left_s):
+                return
+        self.cancel(late)
+        if not over.wait(STALL_S):
+            self._hang_up()
+
+
+def _late(limits: QueryLimits) -> QueryTooLarge:
+    if limits.any_size:
+        return QueryTooLarge(f"for {limits.timeout_s:g} s no rows were found, or none taken: ask for less at a time")
+    return QueryTooLarge(f"the query took longer than {limits.timeout_s:g} s (TAXIMETER_QUERY_TIMEOUT): ask for less")
 
 
 def select(
@@ -85,25 +109,27 @@ def select(
 
     Raises QueryRefused, QueryTooLarge, QueryCancelled, LedgerFault.
     """
-    with ledger.reading() as cursor, stop.holding(cursor, limits.timeout_s), _explained(stop):
+    with ledger.reading() as cursor, stop.holding(cursor, limits), _explained(stop):
         _check(cursor, sql)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
-            yield from _bounded(cursor.execute(sql, parameters).to_arrow_reader(BATCH_ROWS), limits.max_rows, stop)
+            yield from _bounded(cursor.execute(sql, parameters).to_arrow_reader(BATCH_ROWS), limits, stop)
         finally:
             with suppress(duckdb.Error):
                 cursor.execute("ROLLBACK")
 
 
-def _bounded(reader: pa.RecordBatchReader, max_rows: int, stop: Stop) -> Iterator[pa.RecordBatch]:
+def _bounded(reader: pa.RecordBatchReader, limits: QueryLimits, stop: Stop) -> Iterator[pa.RecordBatch]:
     yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-    rows = 0
+    rows, most = 0, limits.max_rows
     for batch in reader:
         rows += batch.num_rows
-        if rows > max_rows:
-            raise QueryTooLarge(f"the answer has more than {max_rows} rows (TAXIMETER_QUERY_MAX_ROWS): ask for less")
+        if rows > most and not limits.any_size:
+            raise QueryTooLarge(f"the answer has more than {most} rows (TAXIMETER_QUERY_MAX_ROWS): ask for less")
         stop.check()
         yield batch
+        if limits.any_size:
+            stop.allow(limits.timeout_s)
 
 
 def _check(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -30,7 +30,8 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
 
     def Query(self, request: ledger_pb2.QueryRequest, context: Context) -> Iterator[ledger_pb2.QueryResponse]:
         with told(context):
-            batches = self._asking.batches(request.sql, _parameters(request.parameters_json), context)
+            parameters = _parameters(request.parameters_json)
+            batches = self._asking.batches(request.sql, parameters, context, any_size=request.any_size)
             for part in ipc_stream(batches):
                 yield ledger_pb2.QueryResponse(arrow_ipc=part)
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from analytics.question import BadQuestion, Question
 from analytics.usage import usage_question
 from sidecar.bookkeeper import usage_call, usage_pages
 from sidecar.bookkeeper.answering import Asking, Context, cut, told
-from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.usage_pages import Page
 from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.v1 import usage_pb2, usage_pb2_grpc
@@ -27,8 +25,6 @@ _COUNTS = ("calls", "errors", "fallbacks", "input_tokens", "cache_read_tokens", 
            "unpriced_calls", "estimated_calls")  # fmt: skip
 
 
-EXPORT_LIMITS = QueryLimits(timeout_s=3600.0, max_rows=sys.maxsize)
-"""An export may be of any size; its caller may not fall asleep over it."""
 # A place as one number: the segment above, the byte offset in the lower 32 bits.
 _POSITION = Question("SELECT sidecar_id, segment << 32 | byte_offset AS place FROM ledger_positions")
 
@@ -76,7 +72,7 @@ class UsageService(usage_pb2_grpc.UsageServiceServicer):
             # Before the calls: the file has at least what is recorded up to there.
             position = {row["sidecar_id"]: row["place"] for row in self._rows(_POSITION, context)}
             written = Written()
-            batches = self._asking.batches(question.sql, question.params, context, EXPORT_LIMITS)
+            batches = self._asking.batches(question.sql, question.params, context, any_size=True)
             for piece in pieces(batches, form, written):
                 for part in cut(piece):
                     yield usage_pb2.ExportUsageResponse(data=part)

@@ -124,6 +124,23 @@ def test_a_reader_who_takes_rows_slowly_meets_the_time_limit_too(ledger: Ledger)
         list(answer)
 
 
+def test_an_answer_of_any_size_meets_neither_limit_while_it_is_taken(ledger: Ledger) -> None:
+    limits = QueryLimits(timeout_s=0.5, max_rows=10, any_size=True)
+    rows = 0
+    for batch in select(ledger, "FROM range(100000)", (), limits, Stop()):
+        time.sleep(0.07)
+        rows += batch.num_rows
+    assert rows == 100_000
+
+
+def test_an_answer_of_any_size_that_nobody_takes_ends(ledger: Ledger) -> None:
+    answer = select(ledger, "FROM range(100000000)", (), QueryLimits(timeout_s=0.2, any_size=True), Stop())
+    next(answer)
+    time.sleep(0.4)
+    with pytest.raises(QueryTooLarge, match="none taken"):
+        list(answer)
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before-it-began", "while-it-runs"])
 def test_a_cancelled_query_ends_at_once(ledger: Ledger, before: bool) -> None:
     stop = Stop()

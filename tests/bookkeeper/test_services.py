@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -25,7 +27,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # ship
 from grpc_status import rpc_status
 
 from analytics.usage import usage_question
-from sidecar.bookkeeper import answering, server, usage_pages
+from sidecar.bookkeeper import answering, ledger_reads, server, usage_pages
 from sidecar.bookkeeper.answering import Asking
 from sidecar.bookkeeper.ingest import Progress
 from sidecar.bookkeeper.ledger import Ledger
@@ -36,12 +38,14 @@ from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 from taximeter.v1 import metering_pb2, usage_pb2, usage_pb2_grpc
 from tests.support.ledger import T0_NS, batches, opening, record, rows
-from tests.support.stack import until
+from tests.support.stack import clean_environment, until
 
 RECORDS = [record(seq, attempts=1 + seq % 3) for seq in range(120)]
 OWN = [each for each in RECORDS if each.workspace == "acme"]
 DAY = usage_pb2.Period(start=Timestamp(seconds=T0_NS // 10**9 - 1), end=Timestamp(seconds=T0_NS // 10**9 + 1000))
 ENDLESS = "SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b WHERE a.range + b.range = 7"
+
+BIG = "SELECT repeat('x', 1000) AS text FROM range(100000000)"
 
 
 @dataclass
@@ -134,16 +138,46 @@ class TestLedgerService:
         until(lambda: served.ledger.readers == 0, "the query has ended", 5)
 
     def test_a_caller_who_takes_nothing_is_hung_up_on(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(answering, "STALL_S", 0.2)
+        monkeypatch.setattr(ledger_reads, "STALL_S", 0.2)
         asking = Asking(served.ledger, QueryLimits(timeout_s=0.2))
         socket = served.folder / "stall.sock"
         serving = server.start(socket, LedgerService(asking, Progress, lambda: 0), UsageService(asking))
         with grpc.insecure_channel(f"unix:{socket}") as channel:
-            sql = "SELECT repeat('x', 1000) AS text FROM range(100000000)"
-            answer = ledger_pb2_grpc.LedgerServiceStub(channel).Query(ledger_pb2.QueryRequest(sql=sql))
+            answer = ledger_pb2_grpc.LedgerServiceStub(channel).Query(ledger_pb2.QueryRequest(sql=BIG))
             next(answer)
             until(lambda: served.ledger.readers == 0, "the query has ended", 10)
         serving.stop(None).wait()
+
+    def test_an_answer_for_a_file_may_have_any_number_of_rows(self, served: Served) -> None:
+        request = ledger_pb2.QueryRequest(sql="FROM range(300000)", any_size=True)
+        parts = served.books.Query(request)
+        table = pa.ipc.open_stream(b"".join(part.arrow_ipc for part in parts)).read_all()
+        assert table.num_rows == 300_000
+
+    def test_a_caller_who_falls_asleep_over_a_file_holds_up_nobody_and_is_hung_up_on(
+        self, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_reads, "STALL_S", 0.2)
+        monkeypatch.setattr(answering, "ANY_SIZE", QueryLimits(timeout_s=1.0, any_size=True))
+        answer = served.books.Query(ledger_pb2.QueryRequest(sql=BIG, any_size=True))
+        next(answer)
+        served.ledger.save_telemetry_position("another", (0, 1))  # written at once
+        assert served.ledger.readers == 1
+        until(lambda: served.ledger.readers == 0, "the query has ended", 10)
+        answer.cancel()
+
+    def test_a_caller_who_vanishes_leaves_nothing_behind(self, served: Served) -> None:
+        code = "import sys, grpc; from taximeter.ledger.v1 import ledger_pb2 as pb, ledger_pb2_grpc as rpc\n"
+        code += "stub = rpc.LedgerServiceStub(grpc.insecure_channel(sys.argv[1]))\n"
+        code += "answer = stub.Query(pb.QueryRequest(sql=sys.argv[2], any_size=True)); next(answer)\n"
+        code += "print('reading', flush=True); sys.stdin.read()"
+        argv = [sys.executable, "-c", code, f"unix:{served.folder / 'bookkeeper.sock'}", BIG]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment()) as caller:
+            assert caller.stdout
+            assert caller.stdout.readline() == b"reading\n"
+            assert served.ledger.readers == 1
+            caller.kill()
+        until(lambda: served.ledger.readers == 0, "the query has ended", 5)
 
     def test_status_tells_what_stands_and_what_waits(self, served: Served) -> None:
         assert served.books.GetStatus(ledger_pb2.GetStatusRequest()) == ledger_pb2.GetStatusResponse(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n taximeter/ledger/v1/ledger.proto\x12\x13taximeter.ledger.v1\"4\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x17\n\x0fparameters_json\x18\x02 \x01(\t\"\"\n\rQueryResponse\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xc5\x01\n\x11GetStatusResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x12\n\nopen_calls\x18\x03 \x01(\x03\x12\x15\n\rbacklog_bytes\x18\x04 \x01(\x03\x12\r\n\x05lag_s\x18\x05 \x01(\x01\x12\x16\n\x0elast_ingest_ns\x18\x06 \x01(\x03\x12\x1f\n\x17telemetry_backlog_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x63orrupt_frames\x18\x08 \x01(\x03\"\x0f\n\rBackupRequest\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\x92\x02\n\rLedgerService\x12P\n\x05Query\x12!.taximeter.ledger.v1.QueryRequest\x1a\".taximeter.ledger.v1.QueryResponse0\x01\x12Z\n\tGetStatus\x12%.taximeter.ledger.v1.GetStatusRequest\x1a&.taximeter.ledger.v1.GetStatusResponse\x12S\n\x06\x42\x61\x63kup\x12\".taximeter.ledger.v1.BackupRequest\x1a#.taximeter.ledger.v1.BackupResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n taximeter/ledger/v1/ledger.proto\x12\x13taximeter.ledger.v1\"F\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x17\n\x0fparameters_json\x18\x02 \x01(\t\x12\x10\n\x08\x61ny_size\x18\x03 \x01(\x08\"\"\n\rQueryResponse\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xc5\x01\n\x11GetStatusResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x12\n\nopen_calls\x18\x03 \x01(\x03\x12\x15\n\rbacklog_bytes\x18\x04 \x01(\x03\x12\r\n\x05lag_s\x18\x05 \x01(\x01\x12\x16\n\x0elast_ingest_ns\x18\x06 \x01(\x03\x12\x1f\n\x17telemetry_backlog_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x63orrupt_frames\x18\x08 \x01(\x03\"\x0f\n\rBackupRequest\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\x92\x02\n\rLedgerService\x12P\n\x05Query\x12!.taximeter.ledger.v1.QueryRequest\x1a\".taximeter.ledger.v1.QueryResponse0\x01\x12Z\n\tGetStatus\x12%.taximeter.ledger.v1.GetStatusRequest\x1a&.taximeter.ledger.v1.GetStatusResponse\x12S\n\x06\x42\x61\x63kup\x12\".taximeter.ledger.v1.BackupRequest\x1a#.taximeter.ledger.v1.BackupResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,17 +32,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'taximeter.ledger.v1.ledger_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUERYREQUEST']._serialized_start=57
-  _globals['_QUERYREQUEST']._serialized_end=109
-  _globals['_QUERYRESPONSE']._serialized_start=111
-  _globals['_QUERYRESPONSE']._serialized_end=145
-  _globals['_GETSTATUSREQUEST']._serialized_start=147
-  _globals['_GETSTATUSREQUEST']._serialized_end=165
-  _globals['_GETSTATUSRESPONSE']._serialized_start=168
-  _globals['_GETSTATUSRESPONSE']._serialized_end=365
-  _globals['_BACKUPREQUEST']._serialized_start=367
-  _globals['_BACKUPREQUEST']._serialized_end=382
-  _globals['_BACKUPRESPONSE']._serialized_start=384
-  _globals['_BACKUPRESPONSE']._serialized_end=414
-  _globals['_LEDGERSERVICE']._serialized_start=417
-  _globals['_LEDGERSERVICE']._serialized_end=691
+  _globals['_QUERYREQUEST']._serialized_end=127
+  _globals['_QUERYRESPONSE']._serialized_start=129
+  _globals['_QUERYRESPONSE']._serialized_end=163
+  _globals['_GETSTATUSREQUEST']._serialized_start=165
+  _globals['_GETSTATUSREQUEST']._serialized_end=183
+  _globals['_GETSTATUSRESPONSE']._serialized_start=186
+  _globals['_GETSTATUSRESPONSE']._serialized_end=383
+  _globals['_BACKUPREQUEST']._serialized_start=385
+  _globals['_BACKUPREQUEST']._serialized_end=400
+  _globals['_BACKUPRESPONSE']._serialized_start=402
+  _globals['_BACKUPRESPONSE']._serialized_end=432
+  _globals['_LEDGERSERVICE']._serialized_start=435
+  _globals['_LEDGERSERVICE']._serialized_end=709
 # @@protoc_insertion_point(module_scope)

@@ -22,18 +22,22 @@ class QueryRequest(_message.Message):
 
     SQL_FIELD_NUMBER: _builtins.int
     PARAMETERS_JSON_FIELD_NUMBER: _builtins.int
+    ANY_SIZE_FIELD_NUMBER: _builtins.int
     sql: _builtins.str
     parameters_json: _builtins.str
     """JSON array of positional parameters; times as "YYYY-MM-DD HH:MM:SS.ffffff"."""
+    any_size: _builtins.bool
+    """For files: no limit of rows, and the time limit (2 minutes) begins anew with each batch that is taken."""
     def __init__(
         self,
         *,
         sql: _builtins.str = ...,
         parameters_json: _builtins.str = ...,
+        any_size: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters_json", b"parameters_json", "sql", b"sql"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_size", b"any_size", "parameters_json", b"parameters_json", "sql", b"sql"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
