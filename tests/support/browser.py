@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, sync_playwright
 
 from dashboards import launch
 
@@ -49,6 +50,51 @@ def dashboard(home: Path, *, trace_url: str = "") -> Iterator[str]:
             process.kill()
             process.wait()
         log.close()
+
+
+class Looked:
+    """A page with a Calls card, and everything in it that ever looked like trouble."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def count(self) -> int:
+        """The Calls card's figure. Waits until it stands there."""
+        card = self._page.get_by_test_id("stMetric").filter(has_text="Calls").first
+        return int(card.get_by_test_id("stMetricValue").inner_text().replace(",", ""))
+
+    def wait(self, ms: int) -> None:
+        self._page.wait_for_timeout(ms)
+
+    def alerts(self) -> list[str]:
+        """Texts of all alerts, exceptions and toasts since the page was opened, gone or not."""
+        return list(self._page.evaluate("() => window.troubles"))
+
+
+_OBSERVER = """
+window.troubles = [];
+const trouble = ["stAlert", "stException", "stToast", "stConnectionStatus"].map(id => `[data-testid=${id}]`).join();
+new MutationObserver(changes => {
+  for (const change of changes) for (const node of change.addedNodes) {
+    if (node.nodeType !== Node.ELEMENT_NODE) continue;
+    if (node.matches(trouble)) window.troubles.push(node.textContent);
+    for (const inside of node.querySelectorAll(trouble)) window.troubles.push(inside.textContent);
+  }
+}).observe(document, {childList: true, subtree: true});
+"""
+
+
+@contextmanager
+def watched(url: str) -> Iterator[Looked]:
+    """The page at `url` in a browser of its own, watched from its first moment on."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(60_000)
+        page.add_init_script(_OBSERVER)
+        page.goto(url)
+        yield Looked(page)
+        browser.close()
 
 
 def _free_port() -> int:
