@@ -87,7 +87,8 @@ def _stream(connected: Any, question: Question, options: dict[str, Any], *, as_j
     with connected.stream(messages(question), **asked, **options) as events:
         for event in events:
             if as_json:
-                print_json({type(event).__name__.lower(): MessageToDict(event)})
+                kind = type(event).__name__
+                print_json({kind[0].lower() + kind[1:]: MessageToDict(event)})
             elif isinstance(event, invocation_pb2.Delta):
                 sys.stdout.write(event.text)
                 sys.stdout.flush()
