@@ -30,7 +30,7 @@ from sidecar.edge.server import Server
 from sidecar.edge.state import state
 from sidecar.health import Health
 from sidecar.invoker import Invoker, abandoning
-from sidecar.journal import Journal, JournalFull, JournalPolicy, recover
+from sidecar.journal import Journal, JournalFull, JournalPolicy, JournalVersionError, recover
 from sidecar.pricing import PriceFileError, Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.providers import registry
@@ -38,6 +38,16 @@ from sidecar.providers.transport import HttpxTransport
 from sidecar.settings import Loaded, Settings
 
 STATE_EVERY_S = 5.0
+CANNOT_START = (
+    home.AlreadyRunning,
+    home.CannotUse,
+    CannotListen,
+    PriceFileError,
+    JournalFull,
+    JournalVersionError,
+    OSError,
+)
+"""Their messages say what to do; another start would meet the same."""
 ENDING_S = 5.0
 """For calls that were cancelled to write their records, which takes milliseconds."""
 OK, FAILED, REFUSED = 0, 1, 2
@@ -70,19 +80,19 @@ async def run(loaded: Loaded, ready: Callable[[Bound], None] = lambda _bound: No
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        async with _built(loaded, log) as sidecar:
-            await sidecar.server.serving()
-            log.info("ready", address=sidecar.bound.address, socket=str(sidecar.bound.socket))
-            ready(sidecar.bound)
-            await _first(stop.wait(), sidecar.broken.wait())
-            await _end(sidecar, settings.grace_s, log)
-            failed = sidecar.broken.is_set()
-    except (home.AlreadyRunning, home.CannotUse, CannotListen, PriceFileError, JournalFull, OSError) as error:
-        sys.stderr.write(f"sidecar: {error}\n")
-        return REFUSED
+    async with AsyncExitStack() as stack:
+        try:
+            sidecar = await stack.enter_async_context(_built(loaded, log))
+        except CANNOT_START as error:
+            sys.stderr.write(f"sidecar: {error}\n")
+            return REFUSED
+        await sidecar.server.serving()
+        log.info("ready", address=sidecar.bound.address, socket=str(sidecar.bound.socket))
+        ready(sidecar.bound)
+        await _first(stop.wait(), sidecar.broken.wait())
+        await _end(sidecar, settings.grace_s, log)
     log.info("stopped")
-    return FAILED if failed else OK
+    return FAILED if sidecar.broken.is_set() else OK
 
 
 @asynccontextmanager
@@ -141,7 +151,7 @@ async def _pricing(settings: Settings, clock: Clock) -> Pricing:
 
 
 def _journal(loaded: Loaded, pricing: Pricing, clock: Clock, broken: asyncio.Event, log: Any) -> Journal:
-    """Ends what an earlier incarnation left open, then begins a journal of its own. Raises JournalFull, OSError."""
+    """Ends what an earlier incarnation left open, then begins a journal of its own. Raises CANNOT_START."""
     settings = loaded.settings
     directory = settings.home / "journal"
     recovered = recover(directory, clock, abandoning(loaded.catalog, pricing, estimate))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+import google_crc32c
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -125,6 +127,41 @@ def test_an_idle_sidecar_ends_at_once() -> None:
         assert "Traceback" not in sidecar.said()
 
 
+FAILING_DISK = """
+import os, pathlib, runpy, sys
+sick, real = pathlib.Path(sys.argv.pop(1)), os.fdatasync
+def fdatasync(descriptor):
+    if sick.exists():
+        raise OSError(5, "Input/output error")
+    real(descriptor)
+os.fdatasync = fdatasync
+runpy.run_module("sidecar", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_failed_disk_ends_the_sidecar_with_a_reason_and_the_next_one_serves() -> None:
+    """Never is an answer acknowledged that the disk has not taken."""
+    with stack() as running:
+        running.provider()
+        (running.cwd / "failing.py").write_text(FAILING_DISK)
+        sick = running.folder / "sick"
+        sidecar = running.run("failing", "failing", str(sick), "sidecar")
+        running.wait_serving(sidecar)
+        assert ask(running, "plain")[0]
+        sick.touch()
+        with pytest.raises(TaximeterError) as told:
+            ask(running, "plain")
+        assert (told.value.code, told.value.reason) == ("INTERNAL", "JOURNAL_FAILED")
+        assert sidecar.popen.wait(20) == 1, sidecar.said()
+        assert "journal_failed" in sidecar.said()
+        assert "Traceback" not in sidecar.said()
+        sick.unlink()
+        running.sidecar()
+        assert ask(running, "plain")[0]
+        running.bookkeeper()
+        until(lambda: len(booked(running)) == 3, "all three calls are booked")
+
+
 def refused(running: Stack) -> str:
     """What a sidecar says that cannot start."""
     process: Process = running.run("refused", "sidecar", "sidecar")
@@ -196,6 +233,15 @@ def prices_missing(running: Stack, open_sockets: ExitStack) -> None:
     running.env["TAXIMETER_PRICES_FILE"] = str(running.folder / "no-such.toml")
 
 
+def newer_journal(running: Stack, open_sockets: ExitStack) -> None:
+    """One whole frame, whose header tells of a format that is not yet known."""
+    head = struct.pack("<4sHHI", b"TXMJ", 99, 0, 8)
+    crc = struct.pack("<I", google_crc32c.value(head + b"whatever"))
+    own = running.home / "journal" / "01NEWER"
+    own.mkdir(parents=True)
+    (own / "0000000001.journal").write_bytes(head + crc + b"whatever")
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -208,6 +254,7 @@ def prices_missing(running: Stack, open_sockets: ExitStack) -> None:
         pytest.param(certificate_missing, ["TAXIMETER_TLS_CERT=/no/such.pem", "No such file"], id="no-certificate"),
         pytest.param(certificate_garbage, ["check it, and the certificate"], id="garbage-certificate"),
         pytest.param(prices_missing, ["no-such.toml"], id="no-prices-file"),
+        pytest.param(newer_journal, ["written by a newer Taximeter", "run that version"], id="newer-journal"),
     ],
 )
 def test_a_start_that_cannot_be(spoil: Callable[[Stack, ExitStack], None], says: list[str]) -> None:
