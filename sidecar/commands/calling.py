@@ -37,7 +37,7 @@ def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
             fail(f"no sidecar answers at {at}. Start one (`taximeter up`), or say where: --address", Exit.UNREACHABLE)
         if failed.metering is not None:
             tell_attempts(failed.metering)
-        if failed.code == "DEADLINE_EXCEEDED" and not failed.reason:
+        if failed.code == "DEADLINE_EXCEEDED":  # said by our clock or by the sidecar's
             fail(f"no answer within {timeout_s:g} s: --timeout gives it longer (DEADLINE_EXCEEDED)")
         fail(f"{failed} ({failed.reason or failed.code})")
 

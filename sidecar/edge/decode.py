@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -123,11 +122,11 @@ def decode(spec: pb.CallSpec, arrival: Arrival, catalog: Catalog, max_tags: int)
         bytes_in=payload.ByteSize() if payload is not None else 0,
         parameters=_parameters(payload),
     )
-    return Decoded(call, _refusal(spec, call, catalog, found.violations))
+    return Decoded(call, _refusal(spec, call, found.violations))
 
 
-def _refusal(spec: pb.CallSpec, call: core.Call, catalog: Catalog, found: list[Violation]) -> Refusal | None:
-    """Whose call it may not be comes before what is wrong with it, and that before where it goes."""
+def _refusal(spec: pb.CallSpec, call: core.Call, found: list[Violation]) -> Refusal | None:
+    """Whose call it may not be comes before what is wrong with it. Where it may go is for routing to say."""
     if spec.workspace_id and spec.workspace_id != call.workspace:
         return Refusal(
             "PERMISSION_DENIED",
@@ -135,11 +134,7 @@ def _refusal(spec: pb.CallSpec, call: core.Call, catalog: Catalog, found: list[V
             "The call names another workspace than the one its caller belongs to. Leave workspace_id out.",
             {"workspace": call.workspace},
         )
-    if found:
-        return invalid(found)
-    if call.alias and call.alias not in catalog.aliases:
-        return unknown_alias(call.alias, catalog.aliases)
-    return None
+    return invalid(found) if found else None
 
 
 def invalid(found: list[Violation]) -> Refusal:
@@ -152,24 +147,6 @@ def invalid(found: list[Violation]) -> Refusal:
         RefusalReason.INVALID_REQUEST,
         f"Invalid request: {text}{more}",
         field_violations=tuple(shown),
-    )
-
-
-def unknown_alias(name: str, known: Iterable[str]) -> Refusal:
-    """NOT_FOUND with the names that come nearest."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.6)
-    if near:
-        hint = f"Did you mean {' or '.join(repr(each) for each in near)}?"
-    elif names:
-        hint = f"Known aliases: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}."
-    else:
-        hint = "No alias is configured."
-    return Refusal(
-        "NOT_FOUND",
-        RefusalReason.UNKNOWN_ALIAS,
-        f"Unknown alias {name!r}. {hint} `taximeter providers` lists them all.",
-        {"alias": name, "nearest": ",".join(near)},
     )
 
 

@@ -36,7 +36,8 @@ class Pools:
         if found is None:
             pool = pool_of(call, catalog, self._supports, self._prices.facts)
             found = pool, count()
-            self._kept[place] = found
+            if pool.known:  # names that callers made up must not push out the real ones
+                self._kept[place] = found
         return found
 
     def _supports(self, account: Account, operation: Operation) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from sidecar.core.call import Call, Operation, Skip
 from sidecar.core.catalog import Catalog
@@ -78,12 +79,21 @@ def _unknown(call: Call, catalog: Catalog) -> Refusal:
         )
     if not catalog.accounts:
         return unavailable((), None)
-    name = call.alias or "text"
+    return _unknown_alias(call.alias or "text", sorted(catalog.aliases))
+
+
+def _unknown_alias(name: str, known: Sequence[str]) -> Refusal:
+    """With the names that come nearest, else the first few there are."""
+    near = get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        hint = f"Did you mean {' or '.join(repr(each) for each in near)}?"
+    else:
+        hint = f"Known aliases: {', '.join(known[:10]) or 'none'}{', …' if len(known) > 10 else ''}."
     return Refusal(
         "NOT_FOUND",
         RefusalReason.UNKNOWN_ALIAS,
-        f"Unknown alias {name!r}. `taximeter providers` lists them all.",
-        {"alias": name},
+        f"Unknown alias {name!r}. {hint} `taximeter providers` lists them all.",
+        {"alias": name, "nearest": ",".join(near)},
     )
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 from typing import Any
 
 import google_crc32c
@@ -46,11 +47,12 @@ def listen(running: Stack, model: str) -> tuple[str, float]:
         return text, time.monotonic()
 
 
-def when_not_serving(running: Stack) -> float:
-    """Watches health until it says NOT_SERVING; the moment (monotonic)."""
+def when_not_serving(running: Stack, watching: Event) -> float:
+    """Watches health until it says NOT_SERVING; the moment (monotonic). `watching` is set by its first word."""
     with grpc.insecure_channel(running.address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         for said in stub.Watch(health_pb2.HealthCheckRequest(), timeout=30):
+            watching.set()
             if said.status == health_pb2.HealthCheckResponse.NOT_SERVING:
                 return time.monotonic()
     raise AssertionError("the watch ended before NOT_SERVING")
@@ -78,7 +80,9 @@ def test_calls_in_flight_finish_while_health_says_not_serving(
     with stack() as running:
         running.provider()
         sidecar = running.sidecar()
-        not_serving = pool.submit(when_not_serving, running)
+        watching = Event()
+        not_serving = pool.submit(when_not_serving, running, watching)
+        assert watching.wait(10)
         answer: Future[tuple[str, float]] = pool.submit(how, running, model)
         in_flight(running)
         sidecar.popen.send_signal(number)

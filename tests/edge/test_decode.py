@@ -207,20 +207,6 @@ def test_many_violations_are_counted_beyond_the_first() -> None:
     assert refusal.message.endswith("; and 92 more")
 
 
-@pytest.mark.parametrize(
-    ("alias", "hint"),
-    [
-        pytest.param("smrt", "Did you mean 'smart'?", id="near"),
-        pytest.param("zzz", "Known aliases: fast, smart, text.", id="far"),
-    ],
-)
-def test_unknown_alias_names_the_nearest(alias: str, hint: str) -> None:
-    refusal = decoded(chat_spec(alias=alias)).refusal
-    assert refusal is not None
-    assert (refusal.grpc_status, refusal.reason) == ("NOT_FOUND", RefusalReason.UNKNOWN_ALIAS)
-    assert hint in refusal.message
-
-
 @pytest.mark.parametrize("workspace_id", ["other", "42"])
 def test_a_call_for_another_workspace_is_refused(workspace_id: str) -> None:
     refusal = decoded(chat_spec(workspace_id=workspace_id)).refusal

@@ -42,7 +42,10 @@ EMBEDDING = frozenset({Operation.EMBEDDING})
         param([account("groq")], call("", target=Target("anthropic", "m")), "NOT_FOUND",
               RefusalReason.UNKNOWN_PROVIDER, "Unknown provider 'anthropic'. Configured: groq.", id="unknown-provider"),
         param([account("groq")], call("nobody"), "NOT_FOUND", RefusalReason.UNKNOWN_ALIAS,
-              "Unknown alias 'nobody'. `taximeter providers` lists them all.", id="unknown-alias"),
+              "Unknown alias 'nobody'. Known aliases: smart. `taximeter providers` lists them all.",
+              id="unknown-alias"),
+        param([account("groq")], call("smrt"), "NOT_FOUND", RefusalReason.UNKNOWN_ALIAS,
+              "Unknown alias 'smrt'. Did you mean 'smart'? `taximeter providers` lists them all.", id="misspelt-alias"),
         param([], call("nobody"), "UNAVAILABLE", RefusalReason.NO_PROVIDER_AVAILABLE,
               "No available AI providers: none is configured; add a provider's key, or `taximeter up` for the "
               "embedded model", id="nothing-configured"),
