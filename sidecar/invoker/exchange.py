@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
-from sidecar.core.faults import Fault, FirstTokenTimeout, ResponseTimeout, Stalled, StreamCut
+from sidecar.core.faults import Fault, FirstTokenTimeout, Garbled, ResponseTimeout, Stalled, StreamCut
 from sidecar.invoker.live import Live
 from sidecar.invoker.watch import Watch
+from sidecar.providers.http import CREDENTIALS, server_of
 from sidecar.providers.transport import Answer, Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse, Pending, Reader, Reply
 
@@ -48,7 +51,7 @@ class Exchange:
         while isinstance(reply, Pending):
             await asyncio.sleep(reply.after_s)
             live.waits(self._clock.monotonic_ns())
-            reply = await self._send(live, reply.request, max_bytes)
+            reply = await self._send(live, onward(live, reply), max_bytes)
         live.reply = reply
         live.content_bytes = reply.payload.ByteSize()
 
@@ -66,11 +69,30 @@ class Exchange:
         """Chunks as they come; then `live.reply`. Raises Fault, DeadlinePassed."""
         live.reader = reader
         ear = _Ear(live, reader, self._clock, left_s, LINGER_S * catalog.time_scale)
+        request = live.request
+        try:
+            while True:
+                async with aclosing(self._listen(live, reader, ear, request, catalog.max_answer_bytes)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                reply = reader.finish()
+                if isinstance(reply, Reply):
+                    break
+                request = onward(live, reply)
+                if reply.after_s:
+                    await asyncio.sleep(min(reply.after_s, ear.left_s))
+        finally:
+            ear.close()
+        live.reply = reply
+
+    async def _listen(
+        self, live: Live, reader: Reader, ear: _Ear, request: HttpRequest, max_bytes: int
+    ) -> AsyncGenerator[Any, None]:
+        """The chunks of one answer."""
         connect_s = live.timeouts.connect_s or 0.0
-        stream = self._transport.stream(live.request, connect_s=connect_s, max_bytes=catalog.max_answer_bytes)
         try:
             ear.listen()
-            async with stream as answer:
+            async with self._transport.stream(request, connect_s=connect_s, max_bytes=max_bytes) as answer:
                 await _accepted(live, answer)
                 async for data in answer.chunks():
                     ear.rest()
@@ -90,9 +112,6 @@ class Exchange:
         except StreamCut:
             if not reader.complete:
                 raise
-        finally:
-            ear.close()
-        live.reply = reader.finish()
 
     def _fed(self, live: Live, reader: Reader, data: bytes) -> tuple[list[Any], Fault | None]:
         """What the data holds, all of it counted before any of it is passed on: the caller may hang up any time."""
@@ -105,6 +124,18 @@ class Exchange:
             fault = error
         live.gave(chunks, self._clock.monotonic_ns())
         return chunks, fault
+
+
+def onward(live: Live, pending: Pending) -> HttpRequest:
+    """The request that asks on. Raises Garbled for an address that an answer must not lead to."""
+    request = pending.request
+    base_url = live.planned.account.base_url
+    if request.url.startswith("/"):
+        opens = {name: value for name, value in live.request.headers.items() if name in CREDENTIALS}
+        return replace(request, url=base_url.rstrip("/") + request.url, headers={**request.headers, **opens})
+    if not request.url.startswith("https://") and server_of(request.url) != server_of(base_url):
+        raise Garbled("the provider's answer leads to an address that is not https")
+    return request
 
 
 async def _accepted(live: Live, answer: Answer) -> None:
@@ -151,6 +182,11 @@ class _Ear:
     def close(self) -> None:
         self._watch.close()
         self._live.resumes(self._clock.monotonic_ns())
+
+    @property
+    def left_s(self) -> float:
+        """Until the caller's deadline."""
+        return max(self._deadline_s - self._clock.monotonic_s(), 0.0)
 
     def interrupted(self) -> bool:
         return self._watch.caught()

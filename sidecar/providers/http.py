@@ -8,6 +8,10 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from sidecar.core.catalog import Account
+
+CREDENTIALS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
+"""Headers that open an account: they go to its own host only."""
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 # Where providers put the id that their support asks for, best first.
@@ -22,6 +26,24 @@ _REQUEST_ID_HEADERS = (
     "cf-ray",  # whoever stands behind Cloudflare and says nothing better
 )
 _REQUEST_ID_CHARACTERS = 200
+
+
+def headers_for(account: Account, secret: str, *, stream: bool, accept: str = "") -> dict[str, str]:
+    """Of a JSON request: the account's credentials as its row's `auth` says ("bearer", or the header's name), and the
+    `headers` among its options."""
+    headers = {
+        "content-type": "application/json",
+        "accept": accept or ("text/event-stream" if stream else "application/json"),
+        "user-agent": "taximeter",
+    }
+    if secret:
+        auth = str(account.options.get("auth") or "bearer")
+        name, value = ("authorization", f"Bearer {secret}") if auth == "bearer" else (auth, secret)
+        headers[name] = value
+    own = account.options.get("headers")
+    if isinstance(own, Mapping):
+        headers |= {str(name).lower(): str(value) for name, value in own.items()}
+    return headers
 
 
 def provider_request_id(headers: Mapping[str, str]) -> str:

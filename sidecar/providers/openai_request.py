@@ -8,8 +8,10 @@ import orjson
 
 from sidecar.core.catalog import Account
 from sidecar.core.faults import BadRequest, Unsupported
+from sidecar.providers.http import headers_for
 from sidecar.providers.openai_dialect import Dialect, dialect_of
 from sidecar.providers.openai_messages import message_json, part_json
+from sidecar.providers.options import own_options
 from sidecar.providers.structs import to_plain, whole
 from sidecar.providers.wire import HttpRequest
 from taximeter.v1 import payload_pb2 as pb
@@ -113,15 +115,9 @@ def _post(
     path: str, body: dict[str, Any], request: Request, *, model: str, stream: bool, account: Account, secret: str
 ) -> HttpRequest:
     dialect = dialect_of(account)
-    body = _in_dialect(body, account, dialect) | _own_options(request, account, dialect)
+    body = _in_dialect(body, account, dialect) | own_options(request, account, dialect.options_as)
     _put_what_metering_stands_on(body, model, stream, dialect)
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if stream else "application/json",
-        "user-agent": "taximeter",
-    }
-    if secret:
-        headers["authorization"] = f"Bearer {secret}"
+    headers = headers_for(account, secret, stream=stream)
     return HttpRequest("POST", account.base_url.rstrip("/") + path, headers, orjson.dumps(body))
 
 
@@ -130,17 +126,6 @@ def _in_dialect(body: dict[str, Any], account: Account, dialect: Dialect) -> dic
     if refused:
         raise Unsupported(f"{account.type} does not take {', '.join(refused)}")
     return {dialect.rename.get(name, name): value for name, value in body.items()}
-
-
-def _own_options(request: Request, account: Account, dialect: Dialect) -> dict[str, Any]:
-    """The provider's own fields, untouched: under its type's name, and under its account's, which wins."""
-    if not request.HasField("provider_options"):
-        return {}
-    options: dict[str, Any] = {}
-    for name in dict.fromkeys((dialect.options_as, account.type, account.name)):
-        if name in request.provider_options.fields:
-            options |= to_plain(request.provider_options.fields[name].struct_value)
-    return options
 
 
 def _put_what_metering_stands_on(body: dict[str, Any], model: str, stream: bool, dialect: Dialect) -> None:

@@ -47,10 +47,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A job still running: ask again with `request` after `after_s`."""
+    """The answer stands elsewhere, or is not there yet: ask on with `request` after `after_s`.
+
+    A `url` that begins with "/" is under the account's base URL and goes with the first request's credentials. Any
+    other is an address that the provider's answer named: it gets no credentials, and must be https (or of the
+    account's own host), lest an answer lead us where it has no business.
+    """
 
     request: HttpRequest
-    after_s: float
+    after_s: float = 0.0
 
 
 class Reader(Protocol):
@@ -61,8 +66,11 @@ class Reader(Protocol):
         Raises a Fault for an error event or garbage, after the chunks that came before it."""
         ...
 
-    def finish(self) -> Reply:
-        """After the last byte. Raises StreamCut if the terminal event is missing."""
+    def finish(self) -> Reply | Pending:
+        """After the last byte. Raises StreamCut if the terminal event is missing.
+
+        Pending: the conversation goes on, and its next answer is fed to this same reader, `done` and `complete` being
+        False again (Replicate tells first where the stream is, and afterwards elsewhere what was used)."""
         ...
 
     @property

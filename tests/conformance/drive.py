@@ -12,7 +12,7 @@ from sidecar.providers.transport import Transport
 from sidecar.providers.wire import Codec, HttpRequest, HttpResponse, Reply
 from tests.conformance.cases import OPERATIONS, account_type, base_path
 from tests.conformance.outcome import Outcome, of_parts, of_payload
-from tests.support.providers import account
+from tests.support.providers import account, ended
 from tests.support.providers_replay import Exchange, Replay
 
 Driver = Callable[[Exchange, Any, Replay], Awaitable[Outcome]]
@@ -60,7 +60,7 @@ async def _stream(codec: Codec, http: HttpRequest, transport: Transport) -> Outc
             parts += list(reader.feed(data))
             if reader.done:
                 break
-    reply = reader.finish()
+    reply = ended(reader)
     assert reader.malformed == 0
     outcome = of_parts(parts, reply.finish_reasons, reply.model)
     outcome.usage = _usage(reply.usage)

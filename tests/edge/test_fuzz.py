@@ -116,7 +116,8 @@ def check(edge: Edge, ending: Ending, begun_before: int) -> None:
     begun = what.rig.book.begun
     assert len(what.records) == begun
     assert begun - begun_before <= 1
-    assert [name for name, _ in what.rig.notes.lines if name not in ("planned", "moving_on")] == []
+    told = {"planned", "after_fault", "passed_over"}  # a call may itself set time-outs that nobody can keep
+    assert [name for name, _ in what.rig.notes.lines if name not in told] == []
 
 
 @QUICK

@@ -14,7 +14,7 @@ from sidecar.core.faults import BadRequest, ContentFiltered, Fault, Garbled, Rat
 from sidecar.providers.registry import wire
 from sidecar.providers.wire import Reader
 from taximeter.v1 import invocation_pb2 as pb
-from tests.support.providers import chunk, events, read
+from tests.support.providers import chunk, ended, events, read
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 LAST = {"id": "c-1", "choices": [], "usage": USAGE}
@@ -35,7 +35,7 @@ def test_a_stream_as_documented() -> None:
     each = reader()
     parts = read(each, events(chunk("", role="assistant"), chunk("Hel"), chunk("lo"), chunk(finish="stop"), LAST))
     assert parts == [pb.Delta(text="Hel"), pb.Delta(text="lo")]
-    reply = each.finish()
+    reply = ended(each)
     assert (reply.finish_reasons, reply.usage, reply.model, reply.response_id) == (
         ("stop",),
         Usage(input=3, output=2),
@@ -50,7 +50,7 @@ def test_any_cut_of_bytes_reads_the_same(cut: int) -> None:
     data = events(chunk("né"), chunk("🎉"), chunk(finish="stop"), LAST)
     each = reader()
     assert "".join(part.text for part in read(each, data, cut)) == "né🎉"
-    assert each.finish().finish_reasons == ("stop",)
+    assert ended(each).finish_reasons == ("stop",)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_choices_are_told_apart() -> None:
     each = reader()
     data = events(chunk("a"), chunk("b", index=1), chunk(finish="stop"), chunk(finish="length", index=1))
     assert read(each, data) == [pb.Delta(text="a"), pb.Delta(choice_index=1, text="b")]
-    assert each.finish().finish_reasons == ("stop", "length")
+    assert ended(each).finish_reasons == ("stop", "length")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_choices_are_told_apart() -> None:
 def test_usage(chunks: list[Any], expected: Usage | None) -> None:
     each = reader()
     read(each, events(*chunks))
-    assert each.finish().usage == each.usage == expected
+    assert ended(each).usage == each.usage == expected
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_usage(chunks: list[Any], expected: Usage | None) -> None:
 def test_streams_that_are_whole(data: bytes, expected: tuple[str, ...]) -> None:
     each = reader()
     assert [part.text for part in read(each, data)] == ["a"]
-    assert each.finish().finish_reasons == expected
+    assert ended(each).finish_reasons == expected
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_streams_that_are_not(data: bytes, expected: type[Fault]) -> None:
     each = reader()
     read(each, data)
     with pytest.raises(expected):
-        each.finish()
+        ended(each)
 
 
 @pytest.mark.parametrize(
@@ -273,13 +273,13 @@ def test_a_completion_stream() -> None:
         {"choices": [{"text": text, "index": 0, "finish_reason": end}]} for text, end in (("a", None), ("b", "stop"))
     ]
     assert read(each, events(*chunks)) == [pb.Delta(text="a"), pb.Delta(text="b")]
-    assert each.finish().finish_reasons == ("stop",)
+    assert ended(each).finish_reasons == ("stop",)
 
 
 def test_what_openrouter_says_it_billed() -> None:
     each = reader()
     read(each, events(chunk("a"), chunk(finish="stop"), {"choices": [], "usage": {**USAGE, "cost": 0.000123}}))
-    assert each.finish().provider_cost_picodollars == 123_000_000
+    assert ended(each).provider_cost_picodollars == 123_000_000
 
 
 NAMES = """
@@ -308,4 +308,4 @@ def test_any_stream_is_parts_or_a_fault(operation: Operation, sent: list[dict[st
     each = reader(operation)
     with suppress(Fault):
         read(each, events(*sent), cut)
-        each.finish()
+        ended(each)

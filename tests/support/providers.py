@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from sidecar.core.catalog import Account
-from sidecar.providers.wire import HttpRequest, HttpResponse, Reader
+from sidecar.providers.wire import HttpRequest, HttpResponse, Reader, Reply
 
 PROVIDERS_TOML = Path(__file__).resolve().parents[2] / "sidecar" / "data" / "providers.toml"
 
@@ -57,3 +57,10 @@ def read(reader: Reader, data: bytes, cut: int = 0) -> list[Any]:
     """Feeds `data`, in pieces of `cut` bytes if given; all parts that came out."""
     pieces: Iterable[bytes] = [data[at : at + cut] for at in range(0, len(data), cut)] if cut else [data]
     return [part for piece in pieces for part in reader.feed(piece)]
+
+
+def ended(reader: Reader) -> Reply:
+    """What a stream came to, where nothing more is to be asked."""
+    reply = reader.finish()
+    assert isinstance(reply, Reply)
+    return reply

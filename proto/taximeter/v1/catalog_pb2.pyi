@@ -345,11 +345,15 @@ class TargetHealth(_message.Message):
     LAST_ERROR_TYPE_FIELD_NUMBER: _builtins.int
     LAST_ERROR_AT_FIELD_NUMBER: _builtins.int
     COOLING_UNTIL_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_P50_FIELD_NUMBER: _builtins.int
+    BLOCKED_REASON_FIELD_NUMBER: _builtins.int
     circuit: Global___CircuitState.ValueType
     requests: _builtins.int
     errors: _builtins.int
     success_rate: _builtins.float
     last_error_type: _builtins.str
+    blocked_reason: _builtins.str
+    """Why it would be passed over now; empty: it would be tried."""
     @_builtins.property
     def target(self) -> _invocation_pb2.ModelRef: ...
     @_builtins.property
@@ -366,6 +370,10 @@ class TargetHealth(_message.Message):
     def cooling_until(self) -> _timestamp_pb2.Timestamp:
         """Rate-limited until then."""
 
+    @_builtins.property
+    def first_token_p50(self) -> _duration_pb2.Duration:
+        """Median wait for a stream's first content."""
+
     def __init__(
         self,
         *,
@@ -381,31 +389,500 @@ class TargetHealth(_message.Message):
         last_error_type: _builtins.str = ...,
         last_error_at: _timestamp_pb2.Timestamp | None = ...,
         cooling_until: _timestamp_pb2.Timestamp | None = ...,
+        first_token_p50: _duration_pb2.Duration | None = ...,
+        blocked_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cooling_until", b"cooling_until", "last_error_at", b"last_error_at", "last_used_at", b"last_used_at", "mean", b"mean", "p95", b"p95", "retry_at", b"retry_at", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cooling_until", b"cooling_until", "first_token_p50", b"first_token_p50", "last_error_at", b"last_error_at", "last_used_at", b"last_used_at", "mean", b"mean", "p95", b"p95", "retry_at", b"retry_at", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["circuit", b"circuit", "cooling_until", b"cooling_until", "errors", b"errors", "last_error_at", b"last_error_at", "last_error_type", b"last_error_type", "last_used_at", b"last_used_at", "mean", b"mean", "p95", b"p95", "requests", b"requests", "retry_at", b"retry_at", "success_rate", b"success_rate", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_reason", b"blocked_reason", "circuit", b"circuit", "cooling_until", b"cooling_until", "errors", b"errors", "first_token_p50", b"first_token_p50", "last_error_at", b"last_error_at", "last_error_type", b"last_error_type", "last_used_at", b"last_used_at", "mean", b"mean", "p95", b"p95", "requests", b"requests", "retry_at", b"retry_at", "success_rate", b"success_rate", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TargetHealth: _TypeAlias = TargetHealth  # noqa: Y015
 
 @_typing.final
+class AccountHealth(_message.Message):
+    """One account: what its limits say, as configured and as the provider's headers told last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    KEYS_ASIDE_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    PROBED_AT_FIELD_NUMBER: _builtins.int
+    PROBE_ERROR_TYPE_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    state: _builtins.str
+    """"usable", or why not: "disabled", "OPENAI_API_KEY is not set", ..."""
+    in_flight: _builtins.int
+    max_concurrent: _builtins.int
+    """Absent: no such limit is known."""
+    probe_error_type: _builtins.str
+    @_builtins.property
+    def keys_aside(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Masked keys that the provider has rejected of late."""
+
+    @_builtins.property
+    def requests(self) -> Global___RateLimit: ...
+    @_builtins.property
+    def tokens(self) -> Global___RateLimit: ...
+    @_builtins.property
+    def probed_at(self) -> _timestamp_pb2.Timestamp:
+        """The last probe, if one was made."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        state: _builtins.str = ...,
+        keys_aside: _abc.Iterable[_builtins.str] | None = ...,
+        in_flight: _builtins.int = ...,
+        max_concurrent: _builtins.int | None = ...,
+        requests: Global___RateLimit | None = ...,
+        tokens: Global___RateLimit | None = ...,
+        probed_at: _timestamp_pb2.Timestamp | None = ...,
+        probe_error_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent", "max_concurrent", b"max_concurrent", "probed_at", b"probed_at", "requests", b"requests", "tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent", "in_flight", b"in_flight", "keys_aside", b"keys_aside", "max_concurrent", b"max_concurrent", "probe_error_type", b"probe_error_type", "probed_at", b"probed_at", "provider", b"provider", "requests", b"requests", "state", b"state", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_concurrent: _TypeAlias = _typing.Literal["max_concurrent"]  # noqa: Y015
+    _WhichOneofArgType__max_concurrent: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrent) -> _WhichOneofReturnType__max_concurrent | None: ...
+
+Global___AccountHealth: _TypeAlias = AccountHealth  # noqa: Y015
+
+@_typing.final
+class RateLimit(_message.Message):
+    """A limit of so many in a minute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    RESETS_AT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    limit_per_minute: _builtins.int
+    remaining: _builtins.int
+    source: _builtins.str
+    """"configured" | "learned" """
+    @_builtins.property
+    def resets_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        limit_per_minute: _builtins.int | None = ...,
+        remaining: _builtins.int | None = ...,
+        resets_at: _timestamp_pb2.Timestamp | None = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit_per_minute", b"_limit_per_minute", "_remaining", b"_remaining", "limit_per_minute", b"limit_per_minute", "remaining", b"remaining", "resets_at", b"resets_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_per_minute", b"_limit_per_minute", "_remaining", b"_remaining", "limit_per_minute", b"limit_per_minute", "remaining", b"remaining", "resets_at", b"resets_at", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit_per_minute: _TypeAlias = _typing.Literal["limit_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__limit_per_minute: _TypeAlias = _typing.Literal["_limit_per_minute", b"_limit_per_minute"]  # noqa: Y015
+    _WhichOneofReturnType__remaining: _TypeAlias = _typing.Literal["remaining"]  # noqa: Y015
+    _WhichOneofArgType__remaining: _TypeAlias = _typing.Literal["_remaining", b"_remaining"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_per_minute) -> _WhichOneofReturnType__limit_per_minute | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining) -> _WhichOneofReturnType__remaining | None: ...
+
+Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
+
+@_typing.final
 class ListHealthResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TARGETS_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetHealth]: ...
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountHealth]: ...
     def __init__(
         self,
         *,
         targets: _abc.Iterable[Global___TargetHealth] | None = ...,
+        accounts: _abc.Iterable[Global___AccountHealth] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListHealthResponse: _TypeAlias = ListHealthResponse  # noqa: Y015
+
+@_typing.final
+class WatchHealthRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchHealthRequest: _TypeAlias = WatchHealthRequest  # noqa: Y015
+
+@_typing.final
+class WatchHealthResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGETS_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetHealth]:
+        """As in ListHealth; after the first message only what has changed."""
+
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountHealth]: ...
+    def __init__(
+        self,
+        *,
+        targets: _abc.Iterable[Global___TargetHealth] | None = ...,
+        accounts: _abc.Iterable[Global___AccountHealth] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchHealthResponse: _TypeAlias = WatchHealthResponse  # noqa: Y015
+
+@_typing.final
+class ProbeProviderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeProviderRequest: _TypeAlias = ProbeProviderRequest  # noqa: Y015
+
+@_typing.final
+class ProbeProviderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OK_FIELD_NUMBER: _builtins.int
+    ERROR_TYPE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TOOK_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    ok: _builtins.bool
+    error_type: _builtins.str
+    """As in an attempt: "key_rejected", "connect_error", ...; empty if ok."""
+    message: _builtins.str
+    """For people, the provider's own reason."""
+    @_builtins.property
+    def took(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Model ids that the provider lists, where it does."""
+
+    def __init__(
+        self,
+        *,
+        ok: _builtins.bool = ...,
+        error_type: _builtins.str = ...,
+        message: _builtins.str = ...,
+        took: _duration_pb2.Duration | None = ...,
+        models: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["took", b"took"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_type", b"error_type", "message", b"message", "models", b"models", "ok", b"ok", "took", b"took"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeProviderResponse: _TypeAlias = ProbeProviderResponse  # noqa: Y015
+
+@_typing.final
+class ExplainPlanRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    STREAMED_FIELD_NUMBER: _builtins.int
+    streamed: _builtins.bool
+    @_builtins.property
+    def call(self) -> _invocation_pb2.CallSpec: ...
+    def __init__(
+        self,
+        *,
+        call: _invocation_pb2.CallSpec | None = ...,
+        streamed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "streamed", b"streamed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPlanRequest: _TypeAlias = ExplainPlanRequest  # noqa: Y015
+
+@_typing.final
+class ExplainPlanResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    ALIAS_VERSION_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    PREFERENCE_FIELD_NUMBER: _builtins.int
+    STREAM_RECOVERY_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    SKIPS_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    alias_version: _builtins.int
+    operation: _builtins.str
+    strategy: _builtins.str
+    preference: _builtins.str
+    stream_recovery: _builtins.str
+    error_reason: _builtins.str
+    """Set where no target is left: the error that a call would get."""
+    error_message: _builtins.str
+    why: _builtins.str
+    """One sentence for people on how this order came about."""
+    max_attempts: _builtins.int
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedTarget]:
+        """In the order of trying."""
+
+    @_builtins.property
+    def skips(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkippedTarget]: ...
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        alias_version: _builtins.int = ...,
+        operation: _builtins.str = ...,
+        strategy: _builtins.str = ...,
+        preference: _builtins.str = ...,
+        stream_recovery: _builtins.str = ...,
+        targets: _abc.Iterable[Global___PlannedTarget] | None = ...,
+        skips: _abc.Iterable[Global___SkippedTarget] | None = ...,
+        error_reason: _builtins.str = ...,
+        error_message: _builtins.str = ...,
+        why: _builtins.str = ...,
+        max_attempts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "alias_version", b"alias_version", "error_message", b"error_message", "error_reason", b"error_reason", "max_attempts", b"max_attempts", "operation", b"operation", "preference", b"preference", "skips", b"skips", "strategy", b"strategy", "stream_recovery", b"stream_recovery", "targets", b"targets", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPlanResponse: _TypeAlias = ExplainPlanResponse  # noqa: Y015
+
+@_typing.final
+class PlannedTarget(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    PRICE_PICODOLLARS_FIELD_NUMBER: _builtins.int
+    TYPICAL_WAIT_FIELD_NUMBER: _builtins.int
+    TIMEOUTS_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    weight: _builtins.int
+    priority: _builtins.int
+    why: _builtins.str
+    """Why it stands here: "its turn in the rotation", "cheapest", "preferred provider", "fallback"."""
+    price_picodollars: _builtins.int
+    """What a call of this size would cost, if a price is known."""
+    context_tokens: _builtins.int
+    @_builtins.property
+    def target(self) -> _invocation_pb2.ModelRef: ...
+    @_builtins.property
+    def typical_wait(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def timeouts(self) -> _invocation_pb2.Timeouts:
+        """Complete, as they would apply."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Masked, in the order of use."""
+
+    def __init__(
+        self,
+        *,
+        target: _invocation_pb2.ModelRef | None = ...,
+        weight: _builtins.int = ...,
+        priority: _builtins.int | None = ...,
+        why: _builtins.str = ...,
+        price_picodollars: _builtins.int | None = ...,
+        typical_wait: _duration_pb2.Duration | None = ...,
+        timeouts: _invocation_pb2.Timeouts | None = ...,
+        context_tokens: _builtins.int = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_picodollars", b"_price_picodollars", "_priority", b"_priority", "price_picodollars", b"price_picodollars", "priority", b"priority", "target", b"target", "timeouts", b"timeouts", "typical_wait", b"typical_wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_picodollars", b"_price_picodollars", "_priority", b"_priority", "context_tokens", b"context_tokens", "keys", b"keys", "price_picodollars", b"price_picodollars", "priority", b"priority", "target", b"target", "timeouts", b"timeouts", "typical_wait", b"typical_wait", "weight", b"weight", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_picodollars: _TypeAlias = _typing.Literal["price_picodollars"]  # noqa: Y015
+    _WhichOneofArgType__price_picodollars: _TypeAlias = _typing.Literal["_price_picodollars", b"_price_picodollars"]  # noqa: Y015
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_picodollars) -> _WhichOneofReturnType__price_picodollars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+
+Global___PlannedTarget: _TypeAlias = PlannedTarget  # noqa: Y015
+
+@_typing.final
+class SkippedTarget(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """"NO_KEY", "CIRCUIT_OPEN", ..."""
+    detail: _builtins.str
+    @_builtins.property
+    def target(self) -> _invocation_pb2.ModelRef: ...
+    def __init__(
+        self,
+        *,
+        target: _invocation_pb2.ModelRef | None = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkippedTarget: _TypeAlias = SkippedTarget  # noqa: Y015
+
+@_typing.final
+class FindBestProviderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    PREFERRED_PROVIDER_FIELD_NUMBER: _builtins.int
+    ROUTING_PREFERENCE_FIELD_NUMBER: _builtins.int
+    capability: _invocation_pb2.Capability.ValueType
+    preferred_provider: _builtins.str
+    routing_preference: _invocation_pb2.RoutingPreference.ValueType
+    def __init__(
+        self,
+        *,
+        capability: _invocation_pb2.Capability.ValueType = ...,
+        preferred_provider: _builtins.str = ...,
+        routing_preference: _invocation_pb2.RoutingPreference.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "preferred_provider", b"preferred_provider", "routing_preference", b"routing_preference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindBestProviderRequest: _TypeAlias = FindBestProviderRequest  # noqa: Y015
+
+@_typing.final
+class FindBestProviderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    why: _builtins.str
+    """One sentence for people."""
+    @_builtins.property
+    def target(self) -> _invocation_pb2.ModelRef: ...
+    def __init__(
+        self,
+        *,
+        target: _invocation_pb2.ModelRef | None = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target", b"target", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindBestProviderResponse: _TypeAlias = FindBestProviderResponse  # noqa: Y015
+
+@_typing.final
+class GetCheapestModelRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    FREE_ONLY_FIELD_NUMBER: _builtins.int
+    capability: _invocation_pb2.Capability.ValueType
+    free_only: _builtins.bool
+    """Only models whose declared or reported price is 0."""
+    def __init__(
+        self,
+        *,
+        capability: _invocation_pb2.Capability.ValueType = ...,
+        free_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "free_only", b"free_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheapestModelRequest: _TypeAlias = GetCheapestModelRequest  # noqa: Y015
+
+@_typing.final
+class GetCheapestModelResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    PRICE_PICODOLLARS_FIELD_NUMBER: _builtins.int
+    PRICE_SOURCE_FIELD_NUMBER: _builtins.int
+    PRICE_VERSION_FIELD_NUMBER: _builtins.int
+    price_picodollars: _builtins.int
+    """Of a call with 1,000 tokens in and 1,000 out (or as far as it has these meters)."""
+    price_source: _builtins.str
+    price_version: _builtins.str
+    @_builtins.property
+    def target(self) -> _invocation_pb2.ModelRef: ...
+    def __init__(
+        self,
+        *,
+        target: _invocation_pb2.ModelRef | None = ...,
+        price_picodollars: _builtins.int = ...,
+        price_source: _builtins.str = ...,
+        price_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["price_picodollars", b"price_picodollars", "price_source", b"price_source", "price_version", b"price_version", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheapestModelResponse: _TypeAlias = GetCheapestModelResponse  # noqa: Y015

@@ -55,6 +55,31 @@ class CatalogServiceStub:
                 request_serializer=taximeter_dot_v1_dot_catalog__pb2.ListHealthRequest.SerializeToString,
                 response_deserializer=taximeter_dot_v1_dot_catalog__pb2.ListHealthResponse.FromString,
                 _registered_method=True)
+        self.WatchHealth = channel.unary_stream(
+                '/taximeter.v1.CatalogService/WatchHealth',
+                request_serializer=taximeter_dot_v1_dot_catalog__pb2.WatchHealthRequest.SerializeToString,
+                response_deserializer=taximeter_dot_v1_dot_catalog__pb2.WatchHealthResponse.FromString,
+                _registered_method=True)
+        self.ProbeProvider = channel.unary_unary(
+                '/taximeter.v1.CatalogService/ProbeProvider',
+                request_serializer=taximeter_dot_v1_dot_catalog__pb2.ProbeProviderRequest.SerializeToString,
+                response_deserializer=taximeter_dot_v1_dot_catalog__pb2.ProbeProviderResponse.FromString,
+                _registered_method=True)
+        self.ExplainPlan = channel.unary_unary(
+                '/taximeter.v1.CatalogService/ExplainPlan',
+                request_serializer=taximeter_dot_v1_dot_catalog__pb2.ExplainPlanRequest.SerializeToString,
+                response_deserializer=taximeter_dot_v1_dot_catalog__pb2.ExplainPlanResponse.FromString,
+                _registered_method=True)
+        self.FindBestProvider = channel.unary_unary(
+                '/taximeter.v1.CatalogService/FindBestProvider',
+                request_serializer=taximeter_dot_v1_dot_catalog__pb2.FindBestProviderRequest.SerializeToString,
+                response_deserializer=taximeter_dot_v1_dot_catalog__pb2.FindBestProviderResponse.FromString,
+                _registered_method=True)
+        self.GetCheapestModel = channel.unary_unary(
+                '/taximeter.v1.CatalogService/GetCheapestModel',
+                request_serializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelRequest.SerializeToString,
+                response_deserializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -85,6 +110,41 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchHealth(self, request, context):
+        """The whole at first, then each target whose circuit, rate limit or key state has changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProbeProvider(self, request, context):
+        """Asks a provider a question that costs nothing (its list of models), now: whether it is there, and takes the key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainPlan(self, request, context):
+        """The plan that a call would take now, and why. Nothing is called, nothing recorded, no turn used up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindBestProvider(self, request, context):
+        """The first target that a call for this capability would take now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheapestModel(self, request, context):
+        """The model with the lowest price among the usable ones that have the capability. Never an unpriced one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +167,31 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListHealth,
                     request_deserializer=taximeter_dot_v1_dot_catalog__pb2.ListHealthRequest.FromString,
                     response_serializer=taximeter_dot_v1_dot_catalog__pb2.ListHealthResponse.SerializeToString,
+            ),
+            'WatchHealth': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchHealth,
+                    request_deserializer=taximeter_dot_v1_dot_catalog__pb2.WatchHealthRequest.FromString,
+                    response_serializer=taximeter_dot_v1_dot_catalog__pb2.WatchHealthResponse.SerializeToString,
+            ),
+            'ProbeProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProbeProvider,
+                    request_deserializer=taximeter_dot_v1_dot_catalog__pb2.ProbeProviderRequest.FromString,
+                    response_serializer=taximeter_dot_v1_dot_catalog__pb2.ProbeProviderResponse.SerializeToString,
+            ),
+            'ExplainPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPlan,
+                    request_deserializer=taximeter_dot_v1_dot_catalog__pb2.ExplainPlanRequest.FromString,
+                    response_serializer=taximeter_dot_v1_dot_catalog__pb2.ExplainPlanResponse.SerializeToString,
+            ),
+            'FindBestProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindBestProvider,
+                    request_deserializer=taximeter_dot_v1_dot_catalog__pb2.FindBestProviderRequest.FromString,
+                    response_serializer=taximeter_dot_v1_dot_catalog__pb2.FindBestProviderResponse.SerializeToString,
+            ),
+            'GetCheapestModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheapestModel,
+                    request_deserializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelRequest.FromString,
+                    response_serializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -218,6 +303,141 @@ class CatalogService:
             '/taximeter.v1.CatalogService/ListHealth',
             taximeter_dot_v1_dot_catalog__pb2.ListHealthRequest.SerializeToString,
             taximeter_dot_v1_dot_catalog__pb2.ListHealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchHealth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/taximeter.v1.CatalogService/WatchHealth',
+            taximeter_dot_v1_dot_catalog__pb2.WatchHealthRequest.SerializeToString,
+            taximeter_dot_v1_dot_catalog__pb2.WatchHealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbeProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.v1.CatalogService/ProbeProvider',
+            taximeter_dot_v1_dot_catalog__pb2.ProbeProviderRequest.SerializeToString,
+            taximeter_dot_v1_dot_catalog__pb2.ProbeProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.v1.CatalogService/ExplainPlan',
+            taximeter_dot_v1_dot_catalog__pb2.ExplainPlanRequest.SerializeToString,
+            taximeter_dot_v1_dot_catalog__pb2.ExplainPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindBestProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.v1.CatalogService/FindBestProvider',
+            taximeter_dot_v1_dot_catalog__pb2.FindBestProviderRequest.SerializeToString,
+            taximeter_dot_v1_dot_catalog__pb2.FindBestProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheapestModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.v1.CatalogService/GetCheapestModel',
+            taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelRequest.SerializeToString,
+            taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

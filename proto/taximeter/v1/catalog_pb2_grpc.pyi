@@ -37,6 +37,16 @@ class CatalogServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListModelsRequest, _catalog_pb2.ListModelsResponse]
     ListPrices: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListPricesRequest, _catalog_pb2.ListPricesResponse]
     ListHealth: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListHealthRequest, _catalog_pb2.ListHealthResponse]
+    WatchHealth: _grpc.UnaryStreamMultiCallable[_catalog_pb2.WatchHealthRequest, _catalog_pb2.WatchHealthResponse]
+    """The whole at first, then each target whose circuit, rate limit or key state has changed."""
+    ProbeProvider: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ProbeProviderRequest, _catalog_pb2.ProbeProviderResponse]
+    """Asks a provider a question that costs nothing (its list of models), now: whether it is there, and takes the key."""
+    ExplainPlan: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ExplainPlanRequest, _catalog_pb2.ExplainPlanResponse]
+    """The plan that a call would take now, and why. Nothing is called, nothing recorded, no turn used up."""
+    FindBestProvider: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.FindBestProviderRequest, _catalog_pb2.FindBestProviderResponse]
+    """The first target that a call for this capability would take now."""
+    GetCheapestModel: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetCheapestModelRequest, _catalog_pb2.GetCheapestModelResponse]
+    """The model with the lowest price among the usable ones that have the capability. Never an unpriced one."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -47,6 +57,16 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListModelsRequest, _catalog_pb2.ListModelsResponse]  # type: ignore[assignment]
     ListPrices: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListPricesRequest, _catalog_pb2.ListPricesResponse]  # type: ignore[assignment]
     ListHealth: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListHealthRequest, _catalog_pb2.ListHealthResponse]  # type: ignore[assignment]
+    WatchHealth: _aio.UnaryStreamMultiCallable[_catalog_pb2.WatchHealthRequest, _catalog_pb2.WatchHealthResponse]  # type: ignore[assignment]
+    """The whole at first, then each target whose circuit, rate limit or key state has changed."""
+    ProbeProvider: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ProbeProviderRequest, _catalog_pb2.ProbeProviderResponse]  # type: ignore[assignment]
+    """Asks a provider a question that costs nothing (its list of models), now: whether it is there, and takes the key."""
+    ExplainPlan: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ExplainPlanRequest, _catalog_pb2.ExplainPlanResponse]  # type: ignore[assignment]
+    """The plan that a call would take now, and why. Nothing is called, nothing recorded, no turn used up."""
+    FindBestProvider: _aio.UnaryUnaryMultiCallable[_catalog_pb2.FindBestProviderRequest, _catalog_pb2.FindBestProviderResponse]  # type: ignore[assignment]
+    """The first target that a call for this capability would take now."""
+    GetCheapestModel: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetCheapestModelRequest, _catalog_pb2.GetCheapestModelResponse]  # type: ignore[assignment]
+    """The model with the lowest price among the usable ones that have the capability. Never an unpriced one."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """What can be called, at which price, and how it fares."""
@@ -78,5 +98,45 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.ListHealthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListHealthResponse, _abc.Awaitable[_catalog_pb2.ListHealthResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def WatchHealth(
+        self,
+        request: _catalog_pb2.WatchHealthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_catalog_pb2.WatchHealthResponse], _abc.AsyncIterator[_catalog_pb2.WatchHealthResponse]]:
+        """The whole at first, then each target whose circuit, rate limit or key state has changed."""
+
+    @_abc_1.abstractmethod
+    def ProbeProvider(
+        self,
+        request: _catalog_pb2.ProbeProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.ProbeProviderResponse, _abc.Awaitable[_catalog_pb2.ProbeProviderResponse]]:
+        """Asks a provider a question that costs nothing (its list of models), now: whether it is there, and takes the key."""
+
+    @_abc_1.abstractmethod
+    def ExplainPlan(
+        self,
+        request: _catalog_pb2.ExplainPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.ExplainPlanResponse, _abc.Awaitable[_catalog_pb2.ExplainPlanResponse]]:
+        """The plan that a call would take now, and why. Nothing is called, nothing recorded, no turn used up."""
+
+    @_abc_1.abstractmethod
+    def FindBestProvider(
+        self,
+        request: _catalog_pb2.FindBestProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.FindBestProviderResponse, _abc.Awaitable[_catalog_pb2.FindBestProviderResponse]]:
+        """The first target that a call for this capability would take now."""
+
+    @_abc_1.abstractmethod
+    def GetCheapestModel(
+        self,
+        request: _catalog_pb2.GetCheapestModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.GetCheapestModelResponse, _abc.Awaitable[_catalog_pb2.GetCheapestModelResponse]]:
+        """The model with the lowest price among the usable ones that have the capability. Never an unpriced one."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

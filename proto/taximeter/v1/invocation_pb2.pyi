@@ -421,10 +421,15 @@ class Delta(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    REASONING_BLOCK_FIELD_NUMBER: _builtins.int
     choice_index: _builtins.int
     text: _builtins.str
     reasoning: _builtins.str
     refusal: _builtins.str
+    @_builtins.property
+    def reasoning_block(self) -> _payload_pb2.ReasoningBlock:
+        """Comes once a block is whole, to be given back in the next turn; its text has come before as `reasoning`."""
+
     def __init__(
         self,
         *,
@@ -432,10 +437,11 @@ class Delta(_message.Message):
         text: _builtins.str = ...,
         reasoning: _builtins.str = ...,
         refusal: _builtins.str = ...,
+        reasoning_block: _payload_pb2.ReasoningBlock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reasoning_block", b"reasoning_block"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "reasoning", b"reasoning", "refusal", b"refusal", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice_index", b"choice_index", "reasoning", b"reasoning", "reasoning_block", b"reasoning_block", "refusal", b"refusal", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -450,6 +456,7 @@ class ToolCallDelta(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     choice_index: _builtins.int
     tool_index: _builtins.int
     """Which of the choice's tool calls this continues."""
@@ -458,6 +465,8 @@ class ToolCallDelta(_message.Message):
     name: _builtins.str
     arguments: _builtins.str
     """JSON text to append."""
+    signature: _builtins.str
+    """Opaque; set once, in any delta of the call. See ToolCall."""
     def __init__(
         self,
         *,
@@ -466,10 +475,11 @@ class ToolCallDelta(_message.Message):
         id: _builtins.str = ...,
         name: _builtins.str = ...,
         arguments: _builtins.str = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "choice_index", b"choice_index", "id", b"id", "name", b"name", "tool_index", b"tool_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "choice_index", b"choice_index", "id", b"id", "name", b"name", "signature", b"signature", "tool_index", b"tool_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
