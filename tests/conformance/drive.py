@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from sidecar.core.call import Usage
@@ -10,7 +11,7 @@ from sidecar.core.faults import Fault
 from sidecar.providers.registry import wire
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import Codec, HttpRequest, HttpResponse, Reply
-from tests.conformance.cases import OPERATIONS, account_type, base_path
+from tests.conformance.families import family_of
 from tests.conformance.outcome import Outcome, of_parts, of_payload
 from tests.support.providers import account, ended
 from tests.support.providers_replay import Exchange, Replay
@@ -24,19 +25,18 @@ MAX_BYTES = 32 * 1024 * 1024
 
 def through_codec(transport: Transport) -> Driver:
     async def drive(exchange: Exchange, request: Any, replay: Replay) -> Outcome:
-        codec = wire("openai")[OPERATIONS[exchange.operation]]
-        target = account(account_type(exchange), base_url=replay.address(exchange.id) + base_path(exchange))
-        http = codec.encode(request, model_of(exchange), exchange.stream, target, "sk-conformance")
+        family = family_of(exchange)
+        codec = wire(family.wire(exchange))[family.operation(exchange)]
+        base_url = replay.address(exchange.id) + family.base_path(exchange)
+        target = account(family.account_type(exchange), base_url=base_url)
+        target = replace(target, options={**target.options, **family.settings(exchange)})
+        http = codec.encode(request, family.model(exchange), exchange.stream, target, "sk-conformance")
         try:
             return await (_stream if exchange.stream else _ask)(codec, http, transport)
         except Fault as fault:
             return Outcome(error=(fault.http_status, type(fault).__name__, fault.message))
 
     return drive
-
-
-def model_of(exchange: Exchange) -> str:
-    return (exchange.sent or {}).get("model") or "unknown"
 
 
 async def _ask(codec: Codec, http: HttpRequest, transport: Transport) -> Outcome:

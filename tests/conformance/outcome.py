@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taximeter.v1 import invocation_pb2, payload_pb2
@@ -32,12 +32,32 @@ class Outcome:
 
 
 def misses(expected: Outcome, found: Outcome) -> list[str]:
-    """What is not as recorded, one line each."""
-    return [
-        f"{each.name}: recorded {getattr(expected, each.name)!r:.200}, ours {getattr(found, each.name)!r:.200}"
-        for each in fields(Outcome)
-        if getattr(expected, each.name) != getattr(found, each.name)
+    """What is not as recorded, one line each, beginning with an aspect's name."""
+    before, ours = _aspects(expected), _aspects(found)
+    wrong = [
+        f"{name}: recorded {before[name]!r:.200}, ours {ours[name]!r:.200}"
+        for name in before
+        if before[name] != ours[name] and name != "usage"
     ]
+    more = found.usage.keys() - expected.usage.keys()
+    if expected.usage != {name: found.usage[name] for name in found.usage.keys() - more}:
+        return [*wrong, f"usage: recorded {expected.usage}, ours {found.usage}"]
+    return wrong + [f"usage: recorded without `{name}`, ours with" for name in sorted(more)]
+
+
+def _aspects(outcome: Outcome) -> dict[str, Any]:
+    said = outcome.choices
+    return {
+        "text": [(choice.text, choice.refusal) for choice in said],
+        "reasoning": [choice.reasoning for choice in said],
+        "tool calls": [choice.calls for choice in said],
+        "finish": [choice.finish for choice in said],
+        "usage": outcome.usage,
+        "vectors": outcome.vectors,
+        "scores": outcome.scores,
+        "model": outcome.model,
+        "error": outcome.error,
+    }
 
 
 # --- ours ---------------------------------------------------------------------
@@ -85,57 +105,9 @@ def of_parts(parts: list[Any], finishes: tuple[str, ...], model: str) -> Outcome
     return Outcome(choices=choices, model=model)
 
 
-# --- as recorded: read without any help from the codec --------------------------
-
-
 def recorded_usage(exchange: Exchange) -> dict[str, float]:
     names = ("input", "cached", "cache_write", "output", "reasoning", "audio_in", "audio_out", "seconds")
     return {name: exchange.usage[name] for name in names if name in exchange.usage}
-
-
-def recorded(exchange: Exchange, chunks: list[dict[str, Any]]) -> Outcome:
-    """`chunks`: the events of a stream, or the one body."""
-    outcome = Outcome(usage=recorded_usage(exchange))
-    for chunk in chunks:
-        outcome.model = outcome.model or chunk.get("model") or ""
-        for place, said in enumerate(chunk.get("choices") or []):
-            _add(outcome.choices, said.get("index", place), said, exchange.stream)
-        for entry in chunk.get("data") or []:
-            outcome.vectors.append(entry["embedding"])
-        for result in chunk.get("results") or []:
-            scores = result["category_scores"]
-            outcome.scores.append({name: (result["categories"][name], score) for name, score in scores.items()})
-    return outcome
-
-
-def _add(choices: list[Choice], index: int, said: dict[str, Any], stream: bool) -> None:
-    while len(choices) <= index:
-        choices.append(Choice())
-    choice, message = choices[index], said.get("delta" if stream else "message") or {}
-    choice.finish = said.get("finish_reason") or choice.finish
-    choice.text += said.get("text") or ""
-    content = message.get("content") or ""
-    parts: list[dict[str, Any]] = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    for part in parts:
-        if part["type"] == "thinking":
-            choice.reasoning += "".join(each["text"] for each in part["thinking"])
-        else:
-            choice.text += part.get("text", "")
-    choice.reasoning += message.get("reasoning_content") or message.get("reasoning") or ""
-    choice.refusal += message.get("refusal") or ""
-    calls = message.get("tool_calls") or []
-    if (old := message.get("function_call")) and (old.get("name") or old.get("arguments")):
-        calls = [{"index": 0, "function": old}]
-    for place, call in enumerate(calls):
-        number = call.get("index", place) if stream else place
-        while len(choice.calls) <= number:
-            choice.calls.append(["", "", ""])
-        before, function = choice.calls[number], call["function"]
-        choice.calls[number] = [
-            before[0] or call.get("id") or "",
-            before[1] or function.get("name") or "",
-            before[2] + (function.get("arguments") or ""),
-        ]
 
 
 def rounded(outcome: Outcome) -> Outcome:

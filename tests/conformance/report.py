@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecar.providers.transport import HttpxTransport
-from tests.conformance.cases import on_the_openai_wire
-from tests.conformance.check import Verdict, check, explained
+from tests.conformance.check import Verdict, check
 from tests.conformance.drive import Driver, through_codec
+from tests.conformance.families import chosen, family_of
 from tests.conformance.sidecar import running
 from tests.support.providers_replay import Exchange, Replay, load, replaying
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 
 INTRODUCTION = """\
-# Conformance of the OpenAI wire
+# Conformance with recorded provider traffic
 
 Requests and answers that public projects recorded against the real services, against a loopback server that answers as
 recorded; each asked twice:
@@ -51,15 +51,17 @@ class Found:
     sidecar: list[Verdict]
     misbooked: dict[str, list[str]]
     """Exchange id -> what the ledger says otherwise; "" -> rows of no exchange."""
+    left_out: list[Exchange]
+    """Of no family."""
 
     @property
     def unexplained(self) -> list[str]:
-        misses = [miss for verdict in (*self.codec, *self.sidecar) for miss in verdict.misses if not explained(miss)]
+        misses = [miss for verdict in (*self.codec, *self.sidecar) for miss in verdict.unexplained]
         return misses + [miss for misses in self.misbooked.values() for miss in misses]
 
 
 async def find(folder: Path) -> Found:
-    exchanges = {exchange.id: exchange for exchange in load(folder) if on_the_openai_wire(exchange)}
+    exchanges = chosen(folder)
     transport = HttpxTransport()
     async with replaying(exchanges) as replay:
         codec = await _verdicts(exchanges, through_codec(transport), replay)
@@ -67,7 +69,8 @@ async def find(folder: Path) -> Found:
         async with running(exchanges, replay) as sidecar:
             asked = await _verdicts(exchanges, sidecar.drive, replay)
             misbooked = await asyncio.to_thread(sidecar.misbooked)
-    return Found(codec, asked, misbooked)
+    left_out = [exchange for exchange in load(folder) if exchange.id not in exchanges]
+    return Found(codec, asked, misbooked, left_out)
 
 
 async def _verdicts(exchanges: Mapping[str, Exchange], driver: Driver, replay: Replay) -> list[Verdict]:
@@ -77,7 +80,7 @@ async def _verdicts(exchanges: Mapping[str, Exchange], driver: Driver, replay: R
 
 def page(found: Found) -> str:
     lines = [INTRODUCTION, f"As of {datetime.now(UTC):%Y-%m-%d}.", "", *_summary(found), "", *_misses(found), ""]
-    lines += [*_through_options(found.codec)]
+    lines += [*_through_options(found.codec), "", *_left_out(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -94,28 +97,57 @@ def _table(head: str, rows: Iterable[Iterable[object]]) -> Iterator[str]:
         yield f"| {' | '.join(map(str, row))} |"
 
 
+ASPECTS = {
+    "usage": ("usage",),
+    "text": ("text", "reasoning"),
+    "tool calls": ("tool calls",),
+    "finish": ("finish",),
+    "rest of the answer": ("vectors", "scores", "model", "error"),
+    "request": ("path", "sent"),
+}
+"""Column -> what the misses it counts begin with."""
+
+
+def _misses_in(verdict: Verdict, column: str) -> bool:
+    return any(miss.startswith(ASPECTS[column]) for miss in verdict.misses)
+
+
 def _summary(found: Found) -> Iterator[str]:
     def tally(verdicts: Iterable[Verdict]) -> Counter[tuple[str, str, str]]:
         return Counter(_group(verdict) for verdict in verdicts)
 
-    columns = [
-        tally(found.codec),
-        tally(verdict for verdict in found.codec if verdict.exchange.status >= 400),
-        tally(verdict for verdict in found.codec if not verdict.misses),
-        tally(verdict for verdict in found.sidecar if not verdict.misses),
-        tally(verdict for verdict in found.sidecar if verdict.exchange.id not in found.misbooked),
-    ]
-    exchanges, _, codec, sidecar, booked = (column.total() for column in columns)
+    columns = {
+        "exchanges": tally(found.sidecar),
+        "of them errors": tally(verdict for verdict in found.sidecar if verdict.exchange.status >= 400),
+        **{name: tally(verdict for verdict in found.sidecar if not _misses_in(verdict, name)) for name in ASPECTS},
+        "all, sidecar": tally(verdict for verdict in found.sidecar if not verdict.misses),
+        "all, codec": tally(verdict for verdict in found.codec if not verdict.misses),
+        "booked as told": tally(verdict for verdict in found.sidecar if verdict.exchange.id not in found.misbooked),
+    }
+    whole = {name: column.total() for name, column in columns.items()}
     strangers = len(found.misbooked.get("", ()))
-    yield f"**Of {exchanges} exchanges {codec} are as recorded in all that is compared through the codec, {sidecar}"
-    yield f"through the sidecar; {booked} calls are booked as told, {strangers} rows are of no call.**"
+    share = whole["usage"] / whole["exchanges"]
+    yield f"**Of {whole['exchanges']} exchanges {whole['all, sidecar']} are as recorded in all that is compared through"
+    yield f"the sidecar, {whole['all, codec']} through the codec; usage is as recorded in {whole['usage']} ({share:.1%});"
+    yield f"{whole['booked as told']} calls are booked as told, {strangers} rows are of no call.**"
     yield ""
-    rows = [[*group, *(column[group] for column in columns)] for group in columns[0]]
-    whole = ["all", "", "", *(column.total() for column in columns)]
-    yield from _table(
-        "provider|operation|kind|exchanges|of them errors|as recorded: codec|as recorded: sidecar|booked as told",
-        [*rows, whole],
-    )
+    yield "The columns from usage to request count what is as recorded through the sidecar."
+    yield ""
+    rows = [[*group, *(column[group] for column in columns.values())] for group in columns["exchanges"]]
+    yield from _table("|".join(["provider", "operation", "kind", *columns]), [*rows, ["all", "", "", *whole.values()]])
+
+
+def _left_out(found: Found) -> Iterator[str]:
+    yield "## What was not asked again"
+    yield ""
+    yield "Recorded exchanges of operations or addresses that this version has no wire for."
+    yield ""
+    counted = Counter((exchange.operation, exchange.provider) for exchange in found.left_out)
+    by_operation: dict[str, list[str]] = {}
+    for (operation, provider), count in sorted(counted.items()):
+        by_operation.setdefault(operation, []).append(f"{provider} {count}")
+    rows = [[operation, ", ".join(providers)] for operation, providers in by_operation.items()]
+    yield from _table("operation|provider and number", rows)
 
 
 def _misses(found: Found) -> Iterator[str]:
@@ -127,7 +159,7 @@ def _misses(found: Found) -> Iterator[str]:
             way,
             f"`{verdict.exchange.id}`",
             miss.replace("|", "\\|"),
-            explained(miss) or "**unexplained**",
+            family_of(verdict.exchange).why(verdict.exchange, miss) or "**unexplained**",
         ]
         for way, verdicts in (("codec", found.codec), ("sidecar", found.sidecar))
         for verdict in verdicts

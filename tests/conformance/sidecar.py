@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ from sidecar.core import faults
 from taximeter.aio import AsyncClient
 from taximeter.errors import TaximeterError
 from taximeter.v1 import invocation_pb2, metering_pb2
-from tests.conformance.cases import account_type, base_path
-from tests.conformance.drive import model_of
+from tests.conformance.families import family_of
+from tests.conformance.family import Family
 from tests.conformance.outcome import Outcome, of_parts, of_payload
 from tests.support.providers_replay import Exchange, Replay
 from tests.support.stack import Stack, stack, until
@@ -31,7 +32,6 @@ TOKENS = {
 }
 """Field of the reply's usage, column of the ledger -> as the recordings name it."""
 
-PAYLOADS = {"embeddings": "embedding"}
 ENDINGS = {
     "BadRequest": ("INVALID_ARGUMENT", "INVALID_REQUEST"),
     "ContextTooLong": ("INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"),
@@ -54,10 +54,10 @@ class Sidecar:
 
     async def drive(self, exchange: Exchange, request: Any, _replay: Replay) -> Outcome:
         """A `Driver`: exactly this model, at the exchange's own account."""
-        spec = invocation_pb2.CallSpec(
-            target=invocation_pb2.ModelRef(provider=account_name(exchange), model=model_of(exchange)),
-            **{PAYLOADS.get(exchange.operation, exchange.operation): request},
-        )
+        family = family_of(exchange)
+        target = invocation_pb2.ModelRef(provider=account_name(exchange), model=family.model(exchange))
+        payload: dict[str, Any] = {family.operation(exchange).value: request}
+        spec = invocation_pb2.CallSpec(target=target, **payload)
         try:
             return await (self._stream if exchange.stream else self._ask)(exchange, spec)
         except TaximeterError as error:
@@ -149,12 +149,19 @@ def key_variable(exchange: Exchange) -> str:
 
 def configuration(exchanges: Iterable[Exchange], replay: Replay) -> str:
     """taximeter.toml with an account for each exchange, of its provider's row, at its own address."""
-    return "\n".join(
-        f'[providers.{account_name(exchange)}]\ntype = "{account_type(exchange)}"\n'
-        f'base_url = "{replay.address(exchange.id)}{base_path(exchange)}"\n'
-        f'api_key_env = "{key_variable(exchange)}"\nsmart = "unused"\n'
-        for exchange in exchanges
-    )
+    return "\n".join(_account(exchange, family_of(exchange), replay) for exchange in exchanges)
+
+
+def _account(exchange: Exchange, family: Family, replay: Replay) -> str:
+    fields = {
+        "type": family.account_type(exchange),
+        "base_url": replay.address(exchange.id) + family.base_path(exchange),
+        "api_key_env": key_variable(exchange),
+        "smart": "unused",
+        **family.settings(exchange),
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
+    return "\n".join([f"[providers.{account_name(exchange)}]", *lines, ""])
 
 
 @asynccontextmanager

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.providers.transport import HttpxTransport
-from tests.conformance.cases import on_the_openai_wire
-from tests.conformance.check import check, explained
+from tests.conformance.check import check
 from tests.conformance.drive import through_codec
-from tests.support.providers_replay import Exchange, load, replaying
+from tests.conformance.families import chosen
+from tests.support.providers_replay import Exchange, replaying
 
 FOLDER = os.environ.get("TAXIMETER_RECORDINGS", "")
 
@@ -24,8 +24,7 @@ def groups() -> Iterator[object]:
         reason = "TAXIMETER_RECORDINGS names no folder: recorded exchanges were not replayed"
         yield pytest.param([], marks=pytest.mark.skip(reason=reason), id="no-recordings")
         return
-    chosen = [exchange for exchange in load(Path(FOLDER)) if on_the_openai_wire(exchange)]
-    for (provider, operation, stream), found in groupby(sorted(chosen, key=_group), key=_group):
+    for (provider, operation, stream), found in groupby(sorted(chosen(Path(FOLDER)).values(), key=_group), key=_group):
         yield pytest.param(list(found), id=f"{provider}-{operation}-{'stream' if stream else 'unary'}")
 
 
@@ -40,9 +39,5 @@ async def test_as_recorded(exchanges: list[Exchange]) -> None:
     async with replaying({exchange.id: exchange for exchange in exchanges}) as replay:
         verdicts = [await check(exchange, driver, replay) for exchange in exchanges]
     await transport.close()
-    wrong = {
-        verdict.exchange.id: unexplained
-        for verdict in verdicts
-        if (unexplained := [miss for miss in verdict.misses if not explained(miss)])
-    }
+    wrong = {verdict.exchange.id: verdict.unexplained for verdict in verdicts if verdict.unexplained}
     assert wrong == {}

@@ -81,7 +81,8 @@ class Exchange:
         head = [f"HTTP/1.1 {self.status} Recorded", *(f"{name}: {value}" for name, value in headers.items())]
         if not self.stream:
             return "\r\n".join([*head, f"content-length: {len(self.body)}", "", ""]).encode() + self.body
-        chunks = [event.encode() for event in _EVENT.findall(self.body.decode())]
+        binary = "body_b64" in self.line["response"]
+        chunks = [self.body] if binary else [event.encode() for event in _EVENT.findall(self.body.decode())]
         framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
         return "\r\n".join([*head, "transfer-encoding: chunked", "", ""]).encode() + framed + b"0\r\n\r\n"
 
@@ -110,7 +111,7 @@ class Replay:
                 length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 exchange_id, _, path = head.split(" ", 2)[1].lstrip("/").partition("/")
-                self.seen[exchange_id] = ("/" + path, json.loads(body))
+                self.seen[exchange_id] = ("/" + path, json.loads(body or b"{}"))
                 writer.write(self._exchanges[exchange_id].answer())
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):

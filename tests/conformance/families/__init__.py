@@ -1,0 +1,21 @@
+"""All families, and which one an exchange belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.conformance.families import openai
+from tests.conformance.family import Family
+from tests.support.providers_replay import Exchange, load
+
+FAMILIES: tuple[Family, ...] = (openai.FAMILY,)
+
+
+def family_of(exchange: Exchange) -> Family:
+    """Raises StopIteration for an exchange of no family."""
+    return next(family for family in FAMILIES if family.mine(exchange))
+
+
+def chosen(folder: Path) -> dict[str, Exchange]:
+    """The recorded exchanges that some family can ask again, by id."""
+    return {each.id: each for each in load(folder) if any(family.mine(each) for family in FAMILIES)}
