@@ -17,6 +17,7 @@ TaximeterError                     any error; `reason` says which
 ├ DeadlineExceeded, Cancelled
 ├ SidecarUnavailable               not reachable, overloaded, shutting down, or its journal refuses
 ├ LedgerUnavailable                calls work, questions about usage do not
+├ InvalidConfiguration             a reload was refused: `violations` lists every error
 └ InternalError
 """
 
@@ -132,6 +133,9 @@ class SidecarUnavailable(TaximeterError): ...
 class LedgerUnavailable(TaximeterError): ...
 
 
+class InvalidConfiguration(TaximeterError): ...
+
+
 class InternalError(TaximeterError): ...
 
 
@@ -162,6 +166,7 @@ BY_REASON: Mapping[str, type[TaximeterError]] = {
     "JOURNAL_FULL": SidecarUnavailable,
     "JOURNAL_FAILED": SidecarUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "INVALID_CONFIGURATION": InvalidConfiguration,
     "INTERNAL": InternalError,
 }
 # What gRPC itself says, on either side, without a reason of ours.
