@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from sidecar.budget import Budgets
@@ -20,6 +21,7 @@ from sidecar.invoker.live import Live
 from sidecar.invoker.meter import Estimate, Prices
 from sidecar.invoker.pools import Pools
 from sidecar.invoker.rooms import JournalPort, Rooms
+from sidecar.invoker.whole import in_parts, parts_of
 from sidecar.journal import JournalFailed, JournalFull
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import Wire
@@ -146,9 +148,16 @@ class Invoker:
         return Failover(bracket, made, rooms)
 
     async def _parts(self, live: Live, left_s: float, catalog: Catalog) -> AsyncGenerator[Any, None]:
-        """Nothing, if the operation's answer does not come in parts."""
+        """Nothing, if the operation's answer does not come in parts. A codec that does not stream gives all at once."""
         if live.codec.reader is None:
             await self._exchange.ask(live, left_s, catalog)
+            whole = live.reply.payload
+            if in_parts(whole):
+                live.reply, live.content_bytes = replace(live.reply, payload=None), 0
+                parts = list(parts_of(whole))
+                live.gave(parts, self._rooms.clock.monotonic_ns())
+                for part in parts:
+                    yield part
             return
         reader = live.codec.reader()
         async with aclosing(self._exchange.stream(live, reader, left_s, catalog)) as chunks:

@@ -12,6 +12,7 @@ from sidecar.settings import file_providers, units
 from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
 from sidecar.settings.drafts import Drafts, account_name
+from sidecar.settings.file_rows import read_rows
 from sidecar.settings.lookup import Lookup, file_key
 from sidecar.settings.providers import read_variables, unknown_variables
 from sidecar.settings.rows import Rows, known_rows
@@ -51,7 +52,8 @@ def load(environ: Mapping[str, str], cwd: Path, wires: Collection[str], rows: Ro
     lookup = Lookup(sources, toml.table("system").raw, problems)
     settings = read_settings(lookup, cwd)
     document = _read_json(settings, cwd, problems)
-    drafts = _drafts(sources, toml, document, rows or known_rows(), problems)
+    rows = {**(rows or known_rows()), **read_rows(settings.provider_types, problems)}
+    drafts = _drafts(sources, toml, document, rows, problems)
     tasks, tables = task_steps(sources, problems), alias_tables(toml.table("aliases"))
     chosen = choose(tasks, tables, _json_text(document), drafts, problems)
     check_models(drafts, problems)

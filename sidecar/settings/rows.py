@@ -67,10 +67,10 @@ def known_rows() -> Rows:
 
 
 def parse_rows(text: str) -> Rows:
-    return {name: _row(name, table) for name, table in tomllib.loads(text).items()}
+    return {name: parse_row(name, table) for name, table in tomllib.loads(text).items()}
 
 
-def _row(name: str, table: Mapping[str, Any]) -> Row:
+def parse_row(name: str, table: Mapping[str, Any]) -> Row:
     return Row(
         type=name,
         wire=table["wire"],

@@ -29,6 +29,10 @@ def _path(raw: object) -> Path:
     return Path(units.string(raw)).expanduser()
 
 
+def _paths(raw: object) -> tuple[Path, ...]:
+    return tuple(Path(name).expanduser() for name in units.names(raw))
+
+
 def _no_capture(raw: object) -> bool:
     if str(raw).strip().lower() not in ("false", "0", "no", "off", "no_content"):
         raise ValueError("content is not captured: it would stand in the journal; unset this variable")
@@ -90,6 +94,8 @@ class Settings:
     ingest_interval_s: Annotated[float, Spec("TAXIMETER_INGEST_INTERVAL", units.duration_s)] = 0.1
     prices_file: Annotated[Path | None, Spec("TAXIMETER_PRICES_FILE", _path)] = None
     providers_file: Annotated[Path | None, Spec("TAXIMETER_PROVIDERS_FILE", _path)] = None
+    provider_types: Annotated[tuple[Path, ...], Spec("TAXIMETER_PROVIDER_TYPES", _paths)] = ()
+    """Files with rows of providers that are not built in."""
     query_timeout_s: Annotated[float, Spec("TAXIMETER_QUERY_TIMEOUT", units.duration_s)] = 30.0
     query_max_rows: Annotated[int, Spec("TAXIMETER_QUERY_MAX_ROWS", units.integer(1))] = 10_000_000
     query_memory: Annotated[str, Spec("TAXIMETER_QUERY_MEMORY", _query_memory)] = "1GB"
@@ -122,10 +128,16 @@ def read_settings(lookup: Lookup, cwd: Path) -> Settings:
     found: dict[str, Any] = {}
     for attribute, spec in SPECS.items():
         if (value := lookup.read(attribute, spec.variable, spec.read)) is not None:
-            found[attribute] = cwd / value if isinstance(value, Path) else value
+            found[attribute] = _from(cwd, value)
     settings = _complete(Settings(**found), lookup.origins)
     _check(settings, lookup.origins, lookup.problems)
     return settings
+
+
+def _from(cwd: Path, value: Any) -> Any:
+    if isinstance(value, Path):
+        return cwd / value
+    return tuple(_from(cwd, part) for part in value) if isinstance(value, tuple) else value
 
 
 def _complete(settings: Settings, origins: Mapping[str, Origin]) -> Settings:

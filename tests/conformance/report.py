@@ -128,8 +128,8 @@ def _summary(found: Found) -> Iterator[str]:
     strangers = len(found.misbooked.get("", ()))
     share = whole["usage"] / whole["exchanges"]
     yield f"**Of {whole['exchanges']} exchanges {whole['all, sidecar']} are as recorded in all that is compared through"
-    yield f"the sidecar, {whole['all, codec']} through the codec; usage is as recorded in {whole['usage']} ({share:.1%});"
-    yield f"{whole['booked as told']} calls are booked as told, {strangers} rows are of no call.**"
+    yield f"the sidecar, {whole['all, codec']} through the codec; usage is as recorded in {whole['usage']}"
+    yield f"({share:.1%}); {whole['booked as told']} calls are booked as told, {strangers} rows are of no call.**"
     yield ""
     yield "The columns from usage to request count what is as recorded through the sidecar."
     yield ""
