@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -12,14 +10,15 @@ import grpc
 import grpc.aio
 
 from taximeter import calls, replies
-from taximeter.errors import from_rpc
+from taximeter.aio_questions import AsyncQuestions
+from taximeter.errors import translated
 from taximeter.messages import ChatMessages
 from taximeter.options import CallOptions, ChatOptions, CompletionOptions, EmbedOptions
-from taximeter.v1 import catalog_pb2, catalog_pb2_grpc, invocation_pb2, invocation_pb2_grpc, usage_pb2, usage_pb2_grpc
+from taximeter.v1 import invocation_pb2, invocation_pb2_grpc
 from taximeter.v1.metering_pb2 import Metering
 
 
-class AsyncClient:
+class AsyncClient(AsyncQuestions):
     """Methods, arguments and errors are those of `taximeter.Client`."""
 
     def __init__(
@@ -39,8 +38,7 @@ class AsyncClient:
         self._token = token
         self._timeout = timeout
         self._invocation = invocation_pb2_grpc.InvocationServiceStub(self._channel)
-        self._catalog = catalog_pb2_grpc.CatalogServiceStub(self._channel)
-        self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
+        super().__init__(self._channel)
 
     async def close(self) -> None:
         await self._channel.close()
@@ -82,41 +80,8 @@ class AsyncClient:
     ) -> AsyncStream:
         return self._stream(call, {"timeout": timeout, "traceparent": traceparent})
 
-    async def usage(
-        self,
-        group_by: Sequence[str] = ("provider",),
-        *,
-        since: timedelta | datetime = timedelta(days=7),
-        until: datetime | None = None,
-        filters: Mapping[str, str] | None = None,
-    ) -> usage_pb2.QueryUsageResponse:
-        request: usage_pb2.QueryUsageRequest | None = calls.usage_request(group_by, since, until, filters)
-        found = usage_pb2.QueryUsageResponse()
-        with _translated():
-            while request is not None:
-                page = await self._usage.QueryUsage(request, timeout=self._timeout, metadata=self._metadata({}))
-                found.rows.extend(page.rows)
-                found.total.CopyFrom(page.total)
-                request = calls.next_page(request, page)
-        return found
-
-    async def get_call(self, call_id: str) -> usage_pb2.GetCallResponse:
-        with _translated():
-            request = usage_pb2.GetCallRequest(call_id=call_id)
-            return await self._usage.GetCall(request, timeout=self._timeout, metadata=self._metadata({}))
-
-    async def providers(self) -> catalog_pb2.ListProvidersResponse:
-        with _translated():
-            request = catalog_pb2.ListProvidersRequest()
-            return await self._catalog.ListProviders(request, timeout=self._timeout, metadata=self._metadata({}))
-
-    async def health(self) -> catalog_pb2.ListHealthResponse:
-        with _translated():
-            request = catalog_pb2.ListHealthRequest()
-            return await self._catalog.ListHealth(request, timeout=self._timeout, metadata=self._metadata({}))
-
     async def _ask(self, spec: invocation_pb2.CallSpec, options: Mapping[str, Any]) -> invocation_pb2.InvokeResponse:
-        with _translated():
+        with translated():
             return await self._invocation.Invoke(
                 invocation_pb2.InvokeRequest(call=spec), timeout=self._wait(options), metadata=self._metadata(options)
             )
@@ -146,7 +111,7 @@ class AsyncStream:
         """Known from the last event on."""
 
     async def __aiter__(self) -> AsyncIterator[replies.Event]:
-        with _translated():
+        with translated():
             async for message in self._answer:
                 event = replies.event(message)
                 if event is not None:
@@ -174,11 +139,3 @@ class AsyncStream:
             self.call_id = event.call_id
         elif isinstance(event, invocation_pb2.Finished):
             self.metering = event.metering
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise from_rpc(error) from None

@@ -87,9 +87,9 @@ def _spec(spec: pb.CallSpec, options: Mapping[str, Any]) -> pb.CallSpec:
         if name in options:
             setattr(spec, name, options[name])
     spec.MergeFrom(pb.CallSpec(**{name: options[name] for name in _PLAIN if name in options}))
-    for name, enum in _ENUMS.items():
+    for name in _ENUMS:
         if name in options:
-            setattr(spec, name, _number(enum, name, options[name]))
+            setattr(spec, name, number(name, options[name]))
     for name in _TIMEOUTS:
         if name in options:
             duration: Duration = getattr(spec.timeouts, name.removesuffix("_s"))
@@ -97,9 +97,11 @@ def _spec(spec: pb.CallSpec, options: Mapping[str, Any]) -> pb.CallSpec:
     return spec
 
 
-def _number(enum: Any, name: str, value: str) -> int:
+def number(name: str, value: str) -> Any:
+    """The enum's number that a word stands for: number("capability", "chat"). Raises TypeError."""
+    enum = _ENUMS[name]
     try:
-        return int(enum.Value(f"{name}_{value}".upper()))
+        return enum.Value(f"{name}_{value}".upper())
     except ValueError:
         known = ", ".join(each.removeprefix(f"{name}_".upper()).lower() for each in enum.keys()[1:])
         raise TypeError(f"{name}={value!r}: must be one of {known}") from None

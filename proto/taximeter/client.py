@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import grpc
 
 from taximeter import calls, replies
-from taximeter.errors import from_rpc
+from taximeter.errors import translated
 from taximeter.messages import ChatMessages
 from taximeter.options import CallOptions, ChatOptions, CompletionOptions, EmbedOptions
-from taximeter.v1 import catalog_pb2, catalog_pb2_grpc, invocation_pb2, invocation_pb2_grpc, usage_pb2, usage_pb2_grpc
+from taximeter.questions import Questions
+from taximeter.v1 import invocation_pb2, invocation_pb2_grpc
 from taximeter.v1.metering_pb2 import Metering
 
 
-class Client:
+class Client(Questions):
     """Errors are `taximeter.errors`; times are seconds.
 
     `address`: "host:port" or "unix:///path"; else TAXIMETER_ADDRESS, else 127.0.0.1:50051.
@@ -42,8 +41,7 @@ class Client:
         self._token = token
         self._timeout = timeout
         self._invocation = invocation_pb2_grpc.InvocationServiceStub(self._channel)
-        self._catalog = catalog_pb2_grpc.CatalogServiceStub(self._channel)
-        self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
+        super().__init__(self._channel)
 
     def close(self) -> None:
         self._channel.close()
@@ -84,44 +82,8 @@ class Client:
     ) -> Stream:
         return self._stream(call, {"timeout": timeout, "traceparent": traceparent})
 
-    def usage(
-        self,
-        group_by: Sequence[str] = ("provider",),
-        *,
-        since: timedelta | datetime = timedelta(days=7),
-        until: datetime | None = None,
-        filters: Mapping[str, str] | None = None,
-    ) -> usage_pb2.QueryUsageResponse:
-        """Sums over calls, all pages in one answer; `group_by` among `taximeter.calls.GROUPS`."""
-        request: usage_pb2.QueryUsageRequest | None = calls.usage_request(group_by, since, until, filters)
-        found = usage_pb2.QueryUsageResponse()
-        with _translated():
-            while request is not None:
-                page = self._usage.QueryUsage(request, timeout=self._timeout, metadata=self._metadata({}))
-                found.rows.extend(page.rows)
-                found.total.CopyFrom(page.total)
-                request = calls.next_page(request, page)
-        return found
-
-    def get_call(self, call_id: str) -> usage_pb2.GetCallResponse:
-        with _translated():
-            request = usage_pb2.GetCallRequest(call_id=call_id)
-            return self._usage.GetCall(request, timeout=self._timeout, metadata=self._metadata({}))
-
-    def providers(self) -> catalog_pb2.ListProvidersResponse:
-        """Providers and aliases, usable or not, and why not."""
-        with _translated():
-            request = catalog_pb2.ListProvidersRequest()
-            return self._catalog.ListProviders(request, timeout=self._timeout, metadata=self._metadata({}))
-
-    def health(self) -> catalog_pb2.ListHealthResponse:
-        """How each target fares, as this sidecar has seen it."""
-        with _translated():
-            request = catalog_pb2.ListHealthRequest()
-            return self._catalog.ListHealth(request, timeout=self._timeout, metadata=self._metadata({}))
-
     def _ask(self, spec: invocation_pb2.CallSpec, options: Mapping[str, Any]) -> invocation_pb2.InvokeResponse:
-        with _translated():
+        with translated():
             return self._invocation.Invoke(
                 invocation_pb2.InvokeRequest(call=spec), timeout=self._wait(options), metadata=self._metadata(options)
             )
@@ -151,7 +113,7 @@ class Stream:
         """Known from the last event on."""
 
     def __iter__(self) -> Iterator[replies.Event]:
-        with _translated():
+        with translated():
             for message in self._answer:
                 event = replies.event(message)
                 if event is not None:
@@ -179,11 +141,3 @@ class Stream:
             self.call_id = event.call_id
         elif isinstance(event, invocation_pb2.Finished):
             self.metering = event.metering
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise from_rpc(error) from None

@@ -23,7 +23,8 @@ TaximeterError                     any error; `reason` says which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import grpc
@@ -179,6 +180,15 @@ _BY_CODE: Mapping[str, type[TaximeterError]] = {
     "INVALID_ARGUMENT": InvalidRequest,
     "INTERNAL": InternalError,
 }
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Failed RPCs leave as what they stand for."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise from_rpc(error) from None
 
 
 def from_rpc(error: grpc.RpcError) -> TaximeterError:

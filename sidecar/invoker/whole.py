@@ -16,8 +16,8 @@ def parts_of(payload: Any) -> Iterator[Any]:
             for choice in payload.choices:
                 yield from _message(choice.index, choice.message)
         case payload_pb2.CompletionResponse():
-            for choice in payload.choices:
-                yield pb.Delta(choice_index=choice.index, text=choice.text)
+            for said in payload.choices:
+                yield pb.Delta(choice_index=said.index, text=said.text)
 
 
 def in_parts(payload: Any) -> bool:

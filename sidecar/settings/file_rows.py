@@ -10,7 +10,8 @@ from sidecar.core.call import Capability, Operation
 from sidecar.settings import units
 from sidecar.settings.drafts import SLOTS, account_name
 from sidecar.settings.rows import Row, Rows, parse_row
-from sidecar.settings.tables import Problems, Table, read_file
+from sidecar.settings.sources import Problems
+from sidecar.settings.tables import Table, read_file
 
 
 def _each(read: Callable[[object], Any]) -> Callable[[object], list[str]]:

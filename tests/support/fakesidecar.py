@@ -16,9 +16,13 @@ from sidecar.edge import status
 from taximeter.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
+    config_pb2,
+    config_pb2_grpc,
     invocation_pb2,
     invocation_pb2_grpc,
     metering_pb2,
+    models_pb2,
+    models_pb2_grpc,
     payload_pb2,
     usage_pb2,
     usage_pb2_grpc,
@@ -32,6 +36,8 @@ class FakeSidecar(
     invocation_pb2_grpc.InvocationServiceServicer,
     catalog_pb2_grpc.CatalogServiceServicer,
     usage_pb2_grpc.UsageServiceServicer,
+    config_pb2_grpc.ConfigServiceServicer,
+    models_pb2_grpc.ModelServiceServicer,
 ):
     """Keeps what it was asked; fails with `refusal` if there is one, after `events` in a stream."""
 
@@ -42,6 +48,8 @@ class FakeSidecar(
     metadata: dict[str, Any] = field(default_factory=dict)
     remaining_s: float | None = None
     questions: list[usage_pb2.QueryUsageRequest] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
+    """Other requests."""
 
     def Invoke(self, request: Any, context: Any) -> invocation_pb2.InvokeResponse:  # noqa: N802 - the RPC's name
         self._take(request, context)
@@ -75,6 +83,48 @@ class FakeSidecar(
     def ListPrices(self, request: Any, context: Any) -> catalog_pb2.ListPricesResponse:  # noqa: N802
         return catalog_pb2.ListPricesResponse()
 
+    def WatchHealth(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield catalog_pb2.WatchHealthResponse(targets=[catalog_pb2.TargetHealth(requests=3)])
+        yield catalog_pb2.WatchHealthResponse(targets=[catalog_pb2.TargetHealth(requests=4)])
+
+    def ProbeProvider(self, request: Any, context: Any) -> catalog_pb2.ProbeProviderResponse:  # noqa: N802
+        return catalog_pb2.ProbeProviderResponse(ok=True, models=[f"{request.provider}-1"])
+
+    def ExplainPlan(self, request: Any, context: Any) -> catalog_pb2.ExplainPlanResponse:  # noqa: N802
+        self.specs.append(request.call)
+        return catalog_pb2.ExplainPlanResponse(
+            alias=request.call.alias, why="streamed" if request.streamed else "unary"
+        )
+
+    def FindBestProvider(self, request: Any, context: Any) -> catalog_pb2.FindBestProviderResponse:  # noqa: N802
+        self.asked.append(request)
+        target = invocation_pb2.ModelRef(provider="openai", model="m")
+        return catalog_pb2.FindBestProviderResponse(target=target, why="its turn")
+
+    def GetCheapestModel(self, request: Any, context: Any) -> catalog_pb2.GetCheapestModelResponse:  # noqa: N802
+        self.asked.append(request)
+        return catalog_pb2.GetCheapestModelResponse(price_picodollars=0, price_source="declared")
+
+    def Reload(self, request: Any, context: Any) -> config_pb2.ReloadResponse:  # noqa: N802
+        return config_pb2.ReloadResponse(generation=2, changes=["dry" if request.dry_run else "wet"])
+
+    def GetConfigStatus(self, request: Any, context: Any) -> config_pb2.GetConfigStatusResponse:  # noqa: N802
+        return config_pb2.GetConfigStatusResponse(generation=2)
+
+    def ListLocalModels(self, request: Any, context: Any) -> models_pb2.ListLocalModelsResponse:  # noqa: N802
+        return models_pb2.ListLocalModelsResponse(models=[models_pb2.LocalModel(name="llama3.2")])
+
+    def ShowLocalModel(self, request: Any, context: Any) -> models_pb2.ShowLocalModelResponse:  # noqa: N802
+        return models_pb2.ShowLocalModelResponse(model=models_pb2.LocalModel(name=request.model))
+
+    def PullLocalModel(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        for done in (1, 2):
+            yield models_pb2.PullLocalModelResponse(status=request.model, completed_bytes=done, total_bytes=2)
+
+    def DeleteLocalModel(self, request: Any, context: Any) -> models_pb2.DeleteLocalModelResponse:  # noqa: N802
+        self.asked.append(request)
+        return models_pb2.DeleteLocalModelResponse()
+
     def ExportUsage(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         yield usage_pb2.ExportUsageResponse()
 
@@ -106,6 +156,8 @@ def served(fake: FakeSidecar) -> Iterator[str]:
     invocation_pb2_grpc.add_InvocationServiceServicer_to_server(fake, server)
     catalog_pb2_grpc.add_CatalogServiceServicer_to_server(fake, server)
     usage_pb2_grpc.add_UsageServiceServicer_to_server(fake, server)
+    config_pb2_grpc.add_ConfigServiceServicer_to_server(fake, server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(fake, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
