@@ -12,7 +12,13 @@ from importlib.metadata import EntryPoint, entry_points
 from sidecar.core.call import Operation
 from sidecar.providers.wire import Codec, Wire
 
-WIRES: Mapping[str, str] = {"openai": "sidecar.providers.openai"}
+WIRES: Mapping[str, str] = {
+    "anthropic": "sidecar.providers.anthropic",
+    "cohere": "sidecar.providers.cohere",
+    "ollama": "sidecar.providers.ollama",
+    "openai": "sidecar.providers.openai",
+    "replicate": "sidecar.providers.replicate",
+}
 """Name -> the module that has it as `WIRE`."""
 GROUP = "taximeter.wires"
 """Entry points of this group are wires: name = "package.module:WIRE" (docs/extending.md)."""
