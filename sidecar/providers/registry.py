@@ -17,6 +17,7 @@ WIRES: Mapping[str, str] = {
     "cohere": "sidecar.providers.cohere",
     "ollama": "sidecar.providers.ollama",
     "openai": "sidecar.providers.openai",
+    "openai-responses": "sidecar.providers.responses",
     "replicate": "sidecar.providers.replicate",
 }
 """Name -> the module that has it as `WIRE`."""

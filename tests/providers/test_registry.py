@@ -28,8 +28,8 @@ def test_a_wire_is_built_once() -> None:
 
 
 def test_an_unknown_wire_says_so() -> None:
-    with pytest.raises(LookupError, match="the anthropic wire is not available"):
-        wire("anthropic")
+    with pytest.raises(LookupError, match="the morse wire is not available"):
+        wire("morse")
 
 
 def test_no_wire_is_imported_before_it_is_asked_for() -> None:
