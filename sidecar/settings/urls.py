@@ -11,8 +11,8 @@ def endpoint(row: Row, url: str) -> tuple[str, str, str]:
     """(wire, url, warning) for a configured base URL without a final slash.
 
     A path ending in /openai is a provider's OpenAI-compatible door, whatever its own wire is; Gemini's is under
-    /v1beta (ai.google.dev/gemini-api/docs/openai). Ollama's native API is beside /v1, not under it
-    (docs.ollama.com/api/openai-compatibility).
+    /v1beta (ai.google.dev/gemini-api/docs/openai). Ollama's own API is under /api, beside the /v1 of its compatible
+    one (docs.ollama.com/api, docs.ollama.com/api/openai-compatibility): whichever was given, the root is meant.
     """
     path = urlsplit(url).path
     if path.endswith("/openai"):
@@ -21,7 +21,7 @@ def endpoint(row: Row, url: str) -> tuple[str, str, str]:
             return "openai", fixed, f"Gemini's OpenAI-compatible API is under /v1beta: using {fixed}"
         return "openai", url, ""
     if row.wire == "ollama":
-        return row.wire, url.removesuffix("/v1"), ""
+        return row.wire, url.removesuffix("/v1").removesuffix("/api"), ""
     if row.base_path and not path.endswith(row.base_path):
         return row.wire, f"{url}{row.base_path}", ""
     return row.wire, url, ""

@@ -20,7 +20,7 @@ def test_json_providers_become_accounts_and_the_chain_of_text(tmp_path: Path) ->
     accounts = loaded.catalog.accounts
     assert chain(loaded, "text") == ["openrouter/m", "box/l"]
     assert loaded.catalog.aliases["text"].strategy is Strategy.FAILOVER
-    assert (accounts["openrouter"].keys[0].secret, accounts["box"].base_url) == (KEY, "http://box:1/v1")
+    assert (accounts["openrouter"].keys[0].secret, accounts["box"].base_url) == (KEY, "http://box:1")
     assert accounts["box"].capabilities == {Capability.CHAT}
 
 
@@ -121,7 +121,7 @@ def test_a_providers_file_that_is_named_must_be_there(tmp_path: Path) -> None:
 TOML = """
 [providers.box]
 type = "ollama"
-base_url = "http://box:1/v1"
+base_url = "http://box:1"
 smart = "s"
 enabled = true
 weight = 2

@@ -79,10 +79,10 @@ param = pytest.param
         param(
             "OLLAMA_URL=http://localhost:11434",
             "ollama",
-            "http://localhost:11434/v1 l-smart l-fast",
+            "http://localhost:11434 l-smart l-fast",
             id="ollama without /v1",
         ),
-        param("OLLAMA_BASE_URL=http://o:1/v1/", "ollama", "http://o:1/v1 l-smart l-fast", id="ollama with /v1"),
+        param("OLLAMA_BASE_URL=http://o:1/v1/", "ollama", "http://o:1 l-smart l-fast", id="ollama with /v1"),
         param(
             "OPENAI_COMPATIBLE_BASE_URL=https://y.test/v1 OPENAI_COMPATIBLE_API_KEY=KEY",
             "openai-compatible",

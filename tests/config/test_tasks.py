@@ -124,7 +124,7 @@ def test_what_cannot_work_is_listed_and_does_not_stop_the_start(
 
 def test_ollama_named_by_a_task_is_taken_to_run_at_its_usual_place(tmp_path: Path) -> None:
     account = load(tmp_path, "AI_TEXT_PROVIDER=ollama AI_TEXT_MODEL=mistral").catalog.accounts["ollama"]
-    assert (account.usable, account.base_url) == (True, "http://localhost:11434/v1")
+    assert (account.usable, account.base_url) == (True, "http://localhost:11434")
 
 
 def test_an_alias_without_keys_says_which_would_help(tmp_path: Path) -> None:

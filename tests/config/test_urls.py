@@ -10,15 +10,19 @@ from sidecar.settings.rows import Row
 from sidecar.settings.urls import endpoint
 from tests.support.config import ROWS
 
-NATIVE = dataclasses.replace(ROWS["ollama"], wire="ollama", base_path="")
+UNDER_V1 = dataclasses.replace(ROWS["ollama"], wire="openai", base_path="/v1")
 
 
 @pytest.mark.parametrize(
     ("row", "url", "expected"),
     [
-        pytest.param(ROWS["ollama"], "http://h:1", ("openai", "http://h:1/v1"), id="ollama by its openai wire"),
-        pytest.param(NATIVE, "http://h:1/v1", ("ollama", "http://h:1"), id="ollama's own wire: /v1 is stripped"),
-        pytest.param(NATIVE, "http://h:1", ("ollama", "http://h:1"), id="ollama's own wire, as it should be"),
+        pytest.param(UNDER_V1, "http://h:1", ("openai", "http://h:1/v1"), id="a server that is asked under /v1"),
+        pytest.param(
+            UNDER_V1, "http://h:1/v1", ("openai", "http://h:1/v1"), id="a server that is asked under /v1, as is"
+        ),
+        pytest.param(ROWS["ollama"], "http://h:1/v1", ("ollama", "http://h:1"), id="ollama: /v1 is stripped"),
+        pytest.param(ROWS["ollama"], "http://h:1/api", ("ollama", "http://h:1"), id="ollama: /api is stripped"),
+        pytest.param(ROWS["ollama"], "http://h:1", ("ollama", "http://h:1"), id="ollama: as it should be"),
         pytest.param(
             ROWS["azure"], "https://a.test/x/openai", ("openai", "https://a.test/x/openai"), id="any openai door"
         ),

@@ -97,9 +97,8 @@ capabilities = {_TEXT}
 
 [ollama]
 display = "Ollama"
-wire = "openai"
-base_url = "http://localhost:11434/v1"
-base_path = "/v1"
+wire = "ollama"
+base_url = "http://localhost:11434"
 self_hosted = true
 needs_key = false
 operations = ["chat", "completion", "embedding"]
@@ -115,7 +114,7 @@ operations = ["chat", "completion", "embedding", "moderation"]
 capabilities = {_TEXT}
 """)
 KEY = "sk-0123456789abcdef"
-WIRES = frozenset({"openai", "anthropic", "gemini", "azure"})
+WIRES = frozenset({"openai", "anthropic", "gemini", "azure", "ollama"})
 
 
 def variables(environ: str | Mapping[str, str]) -> Mapping[str, str]:

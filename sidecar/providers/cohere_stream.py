@@ -1,0 +1,139 @@
+"""Chat streams of Cohere (docs.cohere.com/v2/docs/streaming, docs.cohere.com/reference/chat-stream).
+
+message-start · content-start, -delta, -end (text or thinking) · tool-plan-delta · tool-call-start, -delta, -end ·
+citation-start, -end · message-end, which alone tells how it ended and what was used, and after which nothing comes
+but the word [DONE].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from sidecar.core.call import Usage
+from sidecar.core.faults import ServerError, StreamCut
+from sidecar.providers.cohere_fault import message_of
+from sidecar.providers.cohere_messages import TOOL_PLAN, tool_call
+from sidecar.providers.cohere_reply import fault_of_reason
+from sidecar.providers.cohere_usage import chat_usage
+from sidecar.providers.openai_messages import text_of
+from sidecar.providers.sse import SseParser
+from sidecar.providers.wire import Reply
+from taximeter.v1 import invocation_pb2 as pb
+from taximeter.v1 import payload_pb2
+
+
+class ChatReader:
+    """`sidecar.providers.wire.Reader` of one stream."""
+
+    def __init__(self) -> None:
+        self._sse = SseParser()
+        self._content = False
+        self._reason = ""
+        self._calls: dict[int, int] = {}
+        """Index as the server counts -> index among the tool calls."""
+        self._thought: list[str] = []
+        self._plan: list[str] = []
+        self.done = False
+        self.events = 0
+        self.malformed = 0
+        self.model = ""
+        self.response_id = ""
+        self.usage: Usage | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.done
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        for event in self._sse.feed(data):
+            yield from self._read(event.data)
+
+    def finish(self) -> Reply:
+        # A last event may lack its blank line, but content can no longer be passed on from here.
+        if any(True for event in self._sse.flush() for _ in self._read(event.data)):
+            raise StreamCut("the stream ended within an event")
+        if not self.done:
+            raise StreamCut("the stream ended before its end was told")
+        return Reply(None, self.usage, finish_reasons=(self._reason,), response_id=self.response_id)
+
+    def _read(self, data: bytes) -> Iterator[Any]:
+        if self.done:
+            return
+        if data == b"[DONE]":  # ends nothing by itself
+            self.events += 1
+            return
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            event = None
+        if not isinstance(event, dict):
+            self.malformed += 1
+            return
+        self.events += 1
+        for part in self._parts(event):
+            self._content = True
+            yield part
+
+    def _parts(self, event: dict[str, Any]) -> Iterator[Any]:
+        delta = _mapping(event, "delta")
+        message = _mapping(delta, "message")
+        match event.get("type"):
+            case "message-start":
+                self.response_id = text_of(event, "id")
+            case "content-start" | "content-delta":
+                yield from self._content_part(_mapping(message, "content"))
+            case "content-end":
+                yield from self._whole(self._thought, "")
+            case "tool-plan-delta":
+                yield from self._reasoning(text_of(message, "tool_plan"), self._plan)
+            case "tool-call-start" | "tool-call-delta" as kind:
+                yield from self._whole(self._plan, TOOL_PLAN)
+                yield self._tool_call(event, _mapping(message, "tool_calls"), begins=kind == "tool-call-start")
+            case "message-end":
+                yield from self._whole(self._thought, "")
+                yield from self._whole(self._plan, TOOL_PLAN)
+                self._end(delta)
+            case None if "message" in event:
+                raise ServerError(message_of(event))
+            case _:
+                pass  # citations and debug events: no part of the answer's content
+
+    def _content_part(self, content: dict[str, Any]) -> Iterator[Any]:
+        if text := text_of(content, "text"):
+            yield pb.Delta(text=text)
+        yield from self._reasoning(text_of(content, "thinking"), self._thought)
+
+    def _reasoning(self, text: str, so_far: list[str]) -> Iterator[Any]:
+        if text:
+            so_far.append(text)
+            yield pb.Delta(reasoning=text)
+
+    def _whole(self, pieces: list[str], block_id: str) -> Iterator[Any]:
+        """The block that is whole now, to be given back in the next turn."""
+        if pieces:
+            yield pb.Delta(reasoning_block=payload_pb2.ReasoningBlock(text="".join(pieces), id=block_id))
+            pieces.clear()
+
+    def _tool_call(self, event: dict[str, Any], entry: dict[str, Any], *, begins: bool) -> pb.ToolCallDelta:
+        number = event.get("index")
+        number = number if isinstance(number, int) else 0
+        if begins or number not in self._calls:
+            self._calls[number] = len(self._calls)
+        call_id, name, arguments = tool_call(entry)
+        return pb.ToolCallDelta(tool_index=self._calls[number], id=call_id, name=name, arguments=arguments)
+
+    def _end(self, delta: dict[str, Any]) -> None:
+        self.done = True
+        self._reason = text_of(delta, "finish_reason")
+        self.usage = chat_usage(delta.get("usage"))
+        fault = fault_of_reason(self._reason, self._content, self.usage, text_of(delta, "error"))
+        if fault is not None:
+            raise fault
+
+
+def _mapping(said: dict[str, Any], name: str) -> dict[str, Any]:
+    value = said.get(name)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,97 @@
+"""Whole answers of Ollama (docs.ollama.com/api/chat, /api/generate and /api/embed)."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import orjson
+
+from sidecar.core.faults import Garbled, StreamCut
+from sidecar.providers.http import provider_request_id
+from sidecar.providers.ollama_fault import fault_of_error
+from sidecar.providers.ollama_messages import read_message
+from sidecar.providers.ollama_usage import usage_of
+from sidecar.providers.openai_messages import text_of
+from sidecar.providers.structs import to_struct
+from sidecar.providers.wire import HttpResponse, Reply
+from taximeter.v1 import payload_pb2 as pb
+
+_KNOWN = frozenset(
+    {
+        *("model", "created_at", "message", "response", "embeddings", "done", "done_reason", "logprobs", "error"),
+        *("prompt_eval_count", "eval_count"),
+    }
+)
+
+
+def decode_chat(response: HttpResponse) -> Reply:
+    body = _finished(response)
+    said = body.get("message")
+    if not isinstance(said, dict):
+        raise _garbled("the answer has no message", response)
+    payload = pb.ChatResponse(model=text_of(body, "model"))
+    choice = payload.choices.add(message=read_message(said), finish_reason=text_of(body, "done_reason"))
+    return _reply(payload, choice, body)
+
+
+def decode_completion(response: HttpResponse) -> Reply:
+    body = _finished(response)
+    if not isinstance(body.get("response"), str):
+        raise _garbled("the answer has no response", response)
+    payload = pb.CompletionResponse(model=text_of(body, "model"))
+    choice = payload.choices.add(text=text_of(body, "response"), finish_reason=text_of(body, "done_reason"))
+    return _reply(payload, choice, body)
+
+
+def decode_embedding(response: HttpResponse) -> Reply:
+    body = _object(response)
+    vectors = body.get("embeddings")
+    if not isinstance(vectors, list) or not vectors:
+        raise _garbled("the answer has no embeddings", response)
+    payload = pb.EmbeddingResponse(model=text_of(body, "model"))
+    for index, vector in enumerate(vectors):
+        try:
+            payload.embeddings.add(index=index, values=array("f", vector))
+        except (TypeError, OverflowError):
+            raise _garbled("an embedding is not numbers", response) from None
+    _add_metadata(payload, body)
+    return Reply(payload, usage_of(body), payload.model)
+
+
+def _reply(payload: Any, choice: Any, body: dict[str, Any]) -> Reply:
+    if body.get("logprobs"):
+        choice.logprobs.CopyFrom(to_struct({"content": body["logprobs"]}))
+    _add_metadata(payload, body)
+    return Reply(payload, usage_of(body), payload.model, (choice.finish_reason,))
+
+
+def _add_metadata(payload: Any, body: dict[str, Any]) -> None:
+    """Durations in nanoseconds, and whatever else it said."""
+    extras = {name: value for name, value in body.items() if name not in _KNOWN and value not in (None, [], {}, "")}
+    if extras:
+        payload.provider_metadata.CopyFrom(to_struct(extras))
+
+
+def _finished(response: HttpResponse) -> dict[str, Any]:
+    body = _object(response)
+    if body.get("done") is not True:
+        raise StreamCut("the answer does not say that it is done", http_status=response.status)
+    return body
+
+
+def _object(response: HttpResponse) -> dict[str, Any]:
+    """The body. Raises Garbled, or the fault of an error that came under a good status."""
+    try:
+        body = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        raise _garbled("the answer is not JSON", response) from None
+    if not isinstance(body, dict):
+        raise _garbled("the answer is not a JSON object", response)
+    if error := body.get("error"):
+        raise fault_of_error(error, 0, response.headers)
+    return body
+
+
+def _garbled(message: str, response: HttpResponse) -> Garbled:
+    return Garbled(message, http_status=response.status, provider_request_id=provider_request_id(response.headers))
