@@ -72,9 +72,16 @@ class Exchange:
         request = live.request
         try:
             while True:
-                async with aclosing(self._listen(live, reader, ear, request, catalog.max_answer_bytes)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                whole, status = reader.complete, live.http_status
+                try:
+                    async with aclosing(self._listen(live, reader, ear, request, catalog.max_answer_bytes)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+                except Fault:
+                    if not whole:
+                        raise
+                    live.http_status = status  # the caller has the whole answer: only its usage was still asked for
+                ear.rest()
                 reply = reader.finish()
                 if isinstance(reply, Reply):
                     break

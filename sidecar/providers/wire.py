@@ -69,8 +69,9 @@ class Reader(Protocol):
     def finish(self) -> Reply | Pending:
         """After the last byte. Raises StreamCut if the terminal event is missing.
 
-        Pending: the conversation goes on, and its next answer is fed to this same reader, `done` and `complete` being
-        False again (Replicate tells first where the stream is, and afterwards elsewhere what was used)."""
+        Pending: the conversation goes on, and its next answer is fed to this same reader, `done` being False again
+        (Replicate tells first where the stream is, and afterwards elsewhere what was used). While `complete`, only
+        usage is asked for: if that cannot be had, `finish` is called all the same."""
         ...
 
     @property
