@@ -10,7 +10,7 @@ from sidecar.core.call import Usage
 from sidecar.core.faults import Fault
 from sidecar.providers.registry import wire
 from sidecar.providers.transport import Transport
-from sidecar.providers.wire import Codec, HttpRequest, HttpResponse, Reply
+from sidecar.providers.wire import Codec, HttpRequest, HttpResponse, Pending
 from tests.conformance.families import family_of
 from tests.conformance.outcome import Outcome, of_parts, of_payload
 from tests.support.providers import account, ended
@@ -32,19 +32,23 @@ def through_codec(transport: Transport) -> Driver:
         target = replace(target, options={**target.options, **family.settings(exchange)})
         http = codec.encode(request, family.model(exchange), exchange.stream, target, "sk-conformance")
         try:
-            return await (_stream if exchange.stream else _ask)(codec, http, transport)
+            return await (
+                _stream(codec, http, transport) if exchange.stream else _ask(codec, http, base_url, transport)
+            )
         except Fault as fault:
             return Outcome(error=(fault.http_status, type(fault).__name__, fault.message))
 
     return drive
 
 
-async def _ask(codec: Codec, http: HttpRequest, transport: Transport) -> Outcome:
+async def _ask(codec: Codec, http: HttpRequest, base_url: str, transport: Transport) -> Outcome:
     response = await transport.send(http, connect_s=CONNECT_S, max_bytes=MAX_BYTES)
     if response.status >= 300:
         raise codec.fault(response)
     reply = codec.decode(response)
-    assert isinstance(reply, Reply)
+    while isinstance(reply, Pending):
+        polled = replace(reply.request, url=base_url + reply.request.url)
+        reply = codec.decode(await transport.send(polled, connect_s=CONNECT_S, max_bytes=MAX_BYTES))
     outcome = of_payload(reply.payload)
     outcome.usage = _usage(reply.usage)
     return outcome

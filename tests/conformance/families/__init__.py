@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conformance.families import anthropic, cohere, ollama, openai, responses
+from tests.conformance.families import anthropic, cohere, ollama, openai, replicate, responses
 from tests.conformance.family import Family
 from tests.support.providers_replay import Exchange, load
 
-FAMILIES: tuple[Family, ...] = (anthropic.FAMILY, openai.FAMILY, cohere.FAMILY, ollama.FAMILY, responses.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    anthropic.FAMILY,
+    openai.FAMILY,
+    cohere.FAMILY,
+    ollama.FAMILY,
+    responses.FAMILY,
+    replicate.FAMILY,
+)
 
 
 def family_of(exchange: Exchange) -> Family:
