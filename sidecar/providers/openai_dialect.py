@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -30,6 +30,8 @@ class Dialect:
     """Fields it answers with an error."""
     options_as: str = ""
     """A further name under which `provider_options` are meant for it."""
+    encrypted_reasoning: Sequence[str] = ()
+    """Patterns of the models whose reasoning the Responses API gives encrypted; "!" before one that does not."""
 
 
 _NAMES = frozenset(each.name for each in fields(Dialect))

@@ -134,7 +134,7 @@ def _image(image: pb.ImagePart) -> dict[str, Any]:
         case "url":
             body = {"url": image.url}
         case "data":
-            body = {"url": _data_url(image.data, image.media_type)}
+            body = {"url": data_url(image.data, image.media_type)}
         case _:
             raise BadRequest("an image part has neither url nor data")
     return {**body, "detail": image.detail} if image.detail else body
@@ -143,11 +143,11 @@ def _image(image: pb.ImagePart) -> dict[str, Any]:
 def _file(file: pb.FilePart) -> dict[str, Any]:
     if file.file_id:
         return {"file_id": file.file_id}
-    body = {"file_data": _data_url(file.data, file.media_type)}
+    body = {"file_data": data_url(file.data, file.media_type)}
     return {"filename": file.filename, **body} if file.filename else body
 
 
-def _data_url(data: bytes, media_type: str) -> str:
+def data_url(data: bytes, media_type: str) -> str:
     if not media_type:
         raise BadRequest("data without media_type")
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

@@ -167,12 +167,12 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
             return {"file": {"file_id": file_id}}
         case {"type": "file", "file": {"filename": filename, "file_data": str(url)}} if ";base64," in url:
             media_type, _, data = url.removeprefix("data:").partition(";base64,")
-            return {"file": {"filename": filename, "media_type": media_type, "data": _base64(data)}}
+            return {"file": {"filename": filename, "media_type": media_type, "data": base64_data(data)}}
         case _:
             raise Inexpressible(str(part)[:50])
 
 
-def _base64(data: str) -> str:
+def base64_data(data: str) -> str:
     """Recordings shorten some data; what is no base64 cannot be ours."""
     try:
         return base64.b64encode(base64.b64decode(data, validate=True)).decode()
