@@ -89,6 +89,12 @@ class StreamReader:
                 raise fault_of_error(event, 0)
 
     def _begin(self, message: dict[str, Any]) -> None:
+        if self._started:
+            # An intermediary may send the beginning twice, and that does no harm; but where it lost its upstream and
+            # asked again, another message follows on half of the first (github.com/vercel/ai/issues/18331).
+            if text_of(message, "id") != self.response_id:
+                raise StreamCut("the server broke off its answer and began another")
+            return
         self._started = True
         self.model = text_of(message, "model")
         self.response_id = text_of(message, "id")

@@ -1,7 +1,8 @@
 """What the Messages API reports of usage (platform.claude.com/docs/en/api/messages/create#message.usage).
 
 - Cached tokens stand beside `input_tokens`, not within: all input is the sum of the three ("Total input tokens in a
-  request is the summation of …"). `cache_creation` says which of the writes were for 5 minutes and which for an hour.
+  request is the summation of …"). Who gives that sum says what its parts are: one that is not told is zero.
+  `cache_creation` says which of the writes were for 5 minutes and which for an hour.
 - `output_tokens` includes thinking; `output_tokens_details.thinking_tokens` says how much of it.
 - Where the server summed up an overlong conversation first, that work is not in the counts at the top, though it is
   billed: it stands in `iterations`, as "compaction" (.../build-with-claude/compaction). An advisor's tokens stand there
@@ -29,14 +30,14 @@ def usage_of(raw: Any) -> Usage | None:
     if not isinstance(raw, dict):
         return None
     counts = [raw, *(each for each in objects(raw.get("iterations")) if each.get("type") == "compaction")]
-    uncached, cache_write, cache_read, output = (_sum(name, counts) for name in COUNTS)
-    if cache_write is None and isinstance(split := raw.get("cache_creation"), dict):
-        cache_write = sum(count(part) or 0 for part in split.values())
+    uncached, written, read, output = (_sum(name, counts) for name in COUNTS)
+    if uncached is not None:
+        written, read = written or 0, read or 0
     details = raw.get("output_tokens_details")
     usage = Usage(
-        input=None if uncached is None else uncached + (cache_write or 0) + (cache_read or 0),
-        cache_read=cache_read,
-        cache_write=cache_write,
+        input=None if uncached is None else uncached + (written or 0) + (read or 0),
+        cache_read=read,
+        cache_write=written,
         output=output,
         reasoning=count(details.get("thinking_tokens")) if isinstance(details, dict) else None,
     )
