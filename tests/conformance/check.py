@@ -24,6 +24,14 @@ class Verdict:
 
 
 async def check(exchange: Exchange, driver: Driver, replay: Replay) -> Verdict:
+    """A recording that cannot be asked again or read breaks nothing else: that is its miss."""
+    try:
+        return await _check(exchange, driver, replay)
+    except Exception as error:  # noqa: BLE001 - see above
+        return Verdict(exchange, (f"broke: {error!r:.300}",), ())
+
+
+async def _check(exchange: Exchange, driver: Driver, replay: Replay) -> Verdict:
     family = family_of(exchange)
     request, through_options = family.translate(exchange)
     found = rounded(await driver(exchange, request, replay))

@@ -6,17 +6,18 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecar.providers.transport import HttpxTransport
 from tests.conformance.check import Verdict, check
-from tests.conformance.drive import Driver, through_codec
+from tests.conformance.drive import through_codec
 from tests.conformance.families import chosen, family_of
-from tests.conformance.sidecar import running
-from tests.support.providers_replay import Exchange, Replay, load, replaying
+from tests.conformance.figure import ASPECTS, Group, beyond, differs, group_of
+from tests.conformance.sidecar import through_sidecars
+from tests.support.providers_replay import Exchange, load, replaying
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 
@@ -63,30 +64,23 @@ class Found:
 async def find(folder: Path) -> Found:
     exchanges = chosen(folder)
     transport = HttpxTransport()
+    driver = through_codec(transport)
     async with replaying(exchanges) as replay:
-        codec = await _verdicts(exchanges, through_codec(transport), replay)
-        await transport.close()
-        async with running(exchanges, replay) as sidecar:
-            asked = await _verdicts(exchanges, sidecar.drive, replay)
-            misbooked = await asyncio.to_thread(sidecar.misbooked)
+        codec = [await check(exchange, driver, replay) for exchange in exchanges.values()]
+    await transport.close()
+    asked = await through_sidecars(exchanges)
     left_out = [exchange for exchange in load(folder) if exchange.id not in exchanges]
-    return Found(codec, asked, misbooked, left_out)
+    return Found(sorted(codec, key=_place), sorted(asked.verdicts, key=_place), asked.misbooked, left_out)
 
 
-async def _verdicts(exchanges: Mapping[str, Exchange], driver: Driver, replay: Replay) -> list[Verdict]:
-    found = [await check(exchange, driver, replay) for exchange in exchanges.values()]
-    return sorted(found, key=lambda verdict: (_group(verdict), verdict.exchange.id))
+def _place(verdict: Verdict) -> tuple[Group, str]:
+    return group_of(verdict), verdict.exchange.id
 
 
 def page(found: Found) -> str:
     lines = [INTRODUCTION, f"As of {datetime.now(UTC):%Y-%m-%d}.", "", *_summary(found), "", *_misses(found), ""]
     lines += [*_through_options(found.codec), "", *_left_out(found)]
     return "\n".join(lines) + "\n"
-
-
-def _group(verdict: Verdict) -> tuple[str, str, str]:
-    exchange = verdict.exchange
-    return exchange.provider, exchange.operation, "stream" if exchange.stream else "unary"
 
 
 def _table(head: str, rows: Iterable[Iterable[object]]) -> Iterator[str]:
@@ -97,29 +91,14 @@ def _table(head: str, rows: Iterable[Iterable[object]]) -> Iterator[str]:
         yield f"| {' | '.join(map(str, row))} |"
 
 
-ASPECTS = {
-    "usage": ("usage",),
-    "text": ("text", "reasoning"),
-    "tool calls": ("tool calls",),
-    "finish": ("finish",),
-    "rest of the answer": ("vectors", "scores", "model", "error"),
-    "request": ("path", "sent"),
-}
-"""Column -> what the misses it counts begin with."""
-
-
-def _misses_in(verdict: Verdict, column: str) -> bool:
-    return any(miss.startswith(ASPECTS[column]) for miss in verdict.misses)
-
-
 def _summary(found: Found) -> Iterator[str]:
     def tally(verdicts: Iterable[Verdict]) -> Counter[tuple[str, str, str]]:
-        return Counter(_group(verdict) for verdict in verdicts)
+        return Counter(group_of(verdict) for verdict in verdicts)
 
     columns = {
         "exchanges": tally(found.sidecar),
         "of them errors": tally(verdict for verdict in found.sidecar if verdict.exchange.status >= 400),
-        **{name: tally(verdict for verdict in found.sidecar if not _misses_in(verdict, name)) for name in ASPECTS},
+        **{name: tally(verdict for verdict in found.sidecar if not differs(verdict, name)) for name in ASPECTS},
         "all, sidecar": tally(verdict for verdict in found.sidecar if not verdict.misses),
         "all, codec": tally(verdict for verdict in found.codec if not verdict.misses),
         "booked as told": tally(verdict for verdict in found.sidecar if verdict.exchange.id not in found.misbooked),
@@ -155,7 +134,7 @@ def _misses(found: Found) -> Iterator[str]:
     yield ""
     rows = [
         [
-            *_group(verdict),
+            *group_of(verdict),
             way,
             f"`{verdict.exchange.id}`",
             miss.replace("|", "\\|"),
@@ -187,6 +166,8 @@ def main() -> int:
     PAGE.write_text(page(found), encoding="utf-8")
     for way, verdicts in (("codec", found.codec), ("sidecar", found.sidecar)):
         print(f"{way}: {len(verdicts)} exchanges, {sum(not each.misses for each in verdicts)} as recorded")
+    for line in beyond(found.sidecar):
+        print(line)
     print(f"{len(found.unexplained)} unexplained")
     return bool(found.unexplained)
 

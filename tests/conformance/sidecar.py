@@ -14,10 +14,11 @@ from sidecar.core import faults
 from taximeter.aio import AsyncClient
 from taximeter.errors import TaximeterError
 from taximeter.v1 import invocation_pb2, metering_pb2
+from tests.conformance.check import Verdict, check
 from tests.conformance.families import family_of
 from tests.conformance.family import Family
 from tests.conformance.outcome import Outcome, of_parts, of_payload
-from tests.support.providers_replay import Exchange, Replay
+from tests.support.providers_replay import Exchange, Replay, replaying
 from tests.support.stack import Stack, stack, until
 
 TOKENS = {
@@ -32,6 +33,8 @@ TOKENS = {
 }
 """Field of the reply's usage, column of the ledger -> as the recordings name it."""
 
+ACCOUNTS = 500
+"""Of one sidecar."""
 ENDINGS = {
     "BadRequest": ("INVALID_ARGUMENT", "INVALID_REQUEST"),
     "ContextTooLong": ("INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"),
@@ -162,6 +165,31 @@ def _account(exchange: Exchange, family: Family, replay: Replay) -> str:
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
     return "\n".join([f"[providers.{account_name(exchange)}]", *lines, ""])
+
+
+@dataclass
+class Found:
+    """What all sidecars together told."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    misbooked: dict[str, list[str]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    """Ids of the exchanges whose caller was told a metering."""
+
+
+async def through_sidecars(exchanges: Mapping[str, Exchange]) -> Found:
+    """Each exchange through a sidecar of its own account, many accounts to a sidecar."""
+    found = Found()
+    ids = list(exchanges)
+    for start in range(0, len(ids), ACCOUNTS):
+        batch = {id_: exchanges[id_] for id_ in ids[start : start + ACCOUNTS]}
+        async with replaying(batch) as replay, running(batch, replay) as sidecar:
+            found.verdicts += [await check(exchange, sidecar.drive, replay) for exchange in batch.values()]
+            wrong = await asyncio.to_thread(sidecar.misbooked)
+        found.told |= sidecar.told.keys()
+        for id_, misses in wrong.items():
+            found.misbooked.setdefault(id_, []).extend(misses)
+    return found
 
 
 @asynccontextmanager
