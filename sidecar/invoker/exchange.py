@@ -137,12 +137,20 @@ def onward(live: Live, pending: Pending) -> HttpRequest:
     """The request that asks on. Raises Garbled for an address that an answer must not lead to."""
     request = pending.request
     base_url = live.planned.account.base_url
-    if request.url.startswith("/"):
+    if request.url.startswith(("/", "./")):
         opens = {name: value for name, value in live.request.headers.items() if name in CREDENTIALS}
-        return replace(request, url=base_url.rstrip("/") + request.url, headers={**request.headers, **opens})
+        return replace(request, url=_under(live, request.url), headers={**request.headers, **opens})
     if not request.url.startswith("https://") and server_of(request.url) != server_of(base_url):
         raise Garbled("the provider's answer leads to an address that is not https")
     return request
+
+
+def _under(live: Live, path: str) -> str:
+    """ "/path" under the account's base URL; "./path" under the first request's address, with its query."""
+    if path.startswith("/"):
+        return live.planned.account.base_url.rstrip("/") + path
+    address, _, query = live.request.url.partition("?")
+    return f"{address}{path[1:]}?{query}" if query else f"{address}{path[1:]}"
 
 
 async def _accepted(live: Live, answer: Answer) -> None:

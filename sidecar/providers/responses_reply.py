@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -70,7 +71,7 @@ def _still_running(body: dict[str, Any], response: HttpResponse) -> Pending:
     """A background response is asked for under the address that it was made at."""
     if not (response_id := text_of(body, "id")):
         raise _garbled("the answer is not there yet, and has no id to ask for", response)
-    return Pending(HttpRequest("GET", f"./{response_id}", {"accept": "application/json"}), POLL_S)
+    return Pending(HttpRequest("GET", f"./{quote(response_id, safe='')}", {"accept": "application/json"}), POLL_S)
 
 
 def _logprobs(items: list[dict[str, Any]]) -> Any:

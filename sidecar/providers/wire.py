@@ -49,9 +49,10 @@ class Reply:
 class Pending:
     """The answer stands elsewhere, or is not there yet: ask on with `request` after `after_s`.
 
-    A `url` that begins with "/" is under the account's base URL and goes with the first request's credentials. Any
-    other is an address that the provider's answer named: it gets no credentials, and must be https (or of the
-    account's own host), lest an answer lead us where it has no business.
+    A `url` that begins with "/" is under the account's base URL, one that begins with "./" under the first request's
+    address, whose query it gets; both go with the first request's credentials. Any other is an address that the
+    provider's answer named: it gets no credentials, and must be https (or of the account's own host), lest an answer
+    lead us where it has no business.
     """
 
     request: HttpRequest
