@@ -9,7 +9,7 @@ sent, and no answer came (or none that can be read)  nothing for sure, the bound
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 from sidecar.core.call import NO_COST, UNPRICED, Attempt, Call, Cost, Usage, UsageSource
@@ -76,11 +76,13 @@ UNMETERED = Bill(cost=UNPRICED, maybe_billed=True)
 def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> Bill:
     """Usage and cost of one attempt."""
     account, model = received.account, received.model
-    if received.reported is not None:
+    if received.reported is not None and (received.answered or not _half_told(received)):
         usage, source, version = received.reported, UsageSource.REPORTED, ""
     elif received.answered or received.content_bytes:
         usage = estimate(call.operation.value, call.bytes_in, received.content_bytes)
         source, version = UsageSource.ESTIMATED, ESTIMATOR_VERSION
+        if (told := received.reported) is not None:
+            usage = replace(told, input=told.input or usage.input, output=usage.output)
     elif received.maybe_billed:
         bound = prices.bound(account, model, call.bytes_in, call.parameters.max_tokens)
         return Bill(cost_at_risk_picodollars=bound or 0, maybe_billed=True)
@@ -95,6 +97,11 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> 
         provider_cost_picodollars=received.provider_cost_picodollars,
     )
     return Bill(usage, source, version, cost)
+
+
+def _half_told(received: Received) -> bool:
+    """Of an answer that was cut: its beginning told the input, and output came before any was told (Anthropic)."""
+    return received.content_bytes > 0 and received.reported is not None and received.reported.output is None
 
 
 def total(attempts: Sequence[Attempt]) -> Bill:
