@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -59,14 +61,15 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
 
     `retry-after-ms`, then `retry-after` (seconds or a date: RFC 9110 10.2.3; a date counts from the answer's own
     `date` header, else from `now`, seconds since the epoch), then the reset of whichever rate limit is used up
-    (platform.openai.com/docs/guides/rate-limits, console.groq.com/docs/rate-limits).
+    (platform.openai.com/docs/guides/rate-limits, console.groq.com/docs/rate-limits; as RFC 3339 time of day:
+    platform.claude.com/docs/en/api/rate-limits).
     """
     if (wait_ms := _number(headers.get("retry-after-ms"))) is not None:
         return wait_ms / 1000
     if (text := headers.get("retry-after")) is not None:
         wait_s = _number(text)
         return wait_s if wait_s is not None else _until(text, headers.get("date"), now)
-    return max(_used_up(headers), default=None)
+    return max([*_used_up(headers), *_used_up_until(headers, now)], default=None)
 
 
 def server_of(url: str) -> tuple[str, int]:
@@ -99,10 +102,11 @@ def _until(date: str, sent: str | None, now: float | None) -> float | None:
 
 
 def _timestamp(date: str) -> float | None:
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    """Of an HTTP date, or of RFC 3339's."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        with suppress(ValueError, OverflowError):
+            return read(date).timestamp()
+    return None
 
 
 def _used_up(headers: Mapping[str, str]) -> list[float]:
@@ -111,6 +115,16 @@ def _used_up(headers: Mapping[str, str]) -> list[float]:
     for limit in ("requests", "tokens"):
         if _number(headers.get(f"x-ratelimit-remaining-{limit}")) == 0:
             wait_s = duration_s(headers.get(f"x-ratelimit-reset-{limit}", ""))
+            waits += [] if wait_s is None else [wait_s]
+    return waits
+
+
+def _used_up_until(headers: Mapping[str, str], now: float | None) -> list[float]:
+    """The same of limits whose resets are points in time."""
+    waits = []
+    for limit in ("requests", "tokens", "input-tokens", "output-tokens"):
+        if _number(headers.get(f"anthropic-ratelimit-{limit}-remaining")) == 0:
+            wait_s = _until(headers.get(f"anthropic-ratelimit-{limit}-reset", ""), headers.get("date"), now)
             waits += [] if wait_s is None else [wait_s]
     return waits
 

@@ -13,8 +13,11 @@ def endpoint(row: Row, url: str) -> tuple[str, str, str]:
     A path ending in /openai is a provider's OpenAI-compatible door, whatever its own wire is; Gemini's is under
     /v1beta (ai.google.dev/gemini-api/docs/openai). Ollama's own API is under /api, beside the /v1 of its compatible
     one (docs.ollama.com/api, docs.ollama.com/api/openai-compatibility): whichever was given, the root is meant.
+    A path ending in /anthropic is a vendor's door for Anthropic's wire (api-docs.deepseek.com/guides/anthropic_api).
     """
     path = urlsplit(url).path
+    if path.endswith(("/anthropic", "/anthropic/v1")):
+        return "anthropic", url, ""
     if path.endswith("/openai"):
         if row.type == "gemini" and path == "/openai":
             fixed = f"{url.removesuffix('/openai')}/v1beta/openai"

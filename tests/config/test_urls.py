@@ -26,6 +26,15 @@ UNDER_V1 = dataclasses.replace(ROWS["ollama"], wire="openai", base_path="/v1")
         pytest.param(
             ROWS["azure"], "https://a.test/x/openai", ("openai", "https://a.test/x/openai"), id="any openai door"
         ),
+        pytest.param(
+            ROWS["groq"], "https://g.test/x/anthropic", ("anthropic", "https://g.test/x/anthropic"), id="anthropic door"
+        ),
+        pytest.param(
+            ROWS["ollama"],
+            "https://g.test/anthropic/v1",
+            ("anthropic", "https://g.test/anthropic/v1"),
+            id="anthropic door with its version",
+        ),
         pytest.param(ROWS["groq"], "https://g.test/openai/v1", ("openai", "https://g.test/openai/v1"), id="as given"),
     ],
 )

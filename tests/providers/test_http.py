@@ -39,6 +39,23 @@ LATER = "Wed, 21 Oct 2026 07:28:05 GMT"
             179.56,
             id="both-used-up-the-later",
         ),
+        pytest.param(
+            {
+                "anthropic-ratelimit-requests-remaining": "12",
+                "anthropic-ratelimit-requests-reset": "2026-10-21T07:29:00Z",
+                "anthropic-ratelimit-output-tokens-remaining": "0",
+                "anthropic-ratelimit-output-tokens-reset": "2026-10-21T07:28:04Z",
+                "date": DATE,
+            },
+            4,
+            id="a-limit-that-resets-at-a-time",
+        ),
+        pytest.param(
+            {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "soon", "date": DATE},
+            None,
+            id="a-reset-that-is-no-time",
+        ),
+        pytest.param({"anthropic-ratelimit-tokens-remaining": "0"}, None, id="a-reset-that-is-missing"),
     ],
 )
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
