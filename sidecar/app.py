@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from sidecar.budget import PassThrough
 from sidecar.core import ids
 from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
-from sidecar.edge import invocation, usage
+from sidecar.edge import config, invocation, usage
 from sidecar.edge.auth import LocalTrust
 from sidecar.edge.gate import Gate
 from sidecar.edge.listen import CannotListen, Tls
 from sidecar.edge.rpc import Border
 from sidecar.edge.server import Server
 from sidecar.edge.state import state
+from sidecar.hangup import Hangup
 from sidecar.health import Health
 from sidecar.invoker import Invoker, abandoning
 from sidecar.journal import Journal, JournalFull, JournalPolicy, JournalVersionError, recover
@@ -35,7 +36,8 @@ from sidecar.pricing import PriceFileError, Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.providers import registry
 from sidecar.providers.transport import HttpxTransport
-from sidecar.settings import Loaded, Settings
+from sidecar.reload import Reread, followed, preparing
+from sidecar.settings import Configuration, Loaded, Settings, reload_on_change, reload_on_signal
 
 STATE_EVERY_S = 5.0
 CANNOT_START = (
@@ -69,46 +71,60 @@ class _Sidecar:
     bound: Bound
     broken: asyncio.Event
     """The journal's disk has failed."""
+    configuration: Configuration
 
 
-async def run(loaded: Loaded, ready: Callable[[Bound], None] = lambda _bound: None) -> int:
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    hangup: asyncio.Event = field(default_factory=asyncio.Event)
+    """SIGHUP: read the configuration again."""
+
+    def listen(self) -> None:
+        loop, closed = asyncio.get_running_loop(), Hangup()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: (self.stop if closed.means_stop() else self.hangup).set())
+
+
+async def run(loaded: Loaded, reread: Reread, ready: Callable[[Bound], None] = lambda _bound: None) -> int:
     """Serves until SIGTERM, SIGINT or a failed disk; returns the exit code. `ready` is told once it serves."""
     settings = loaded.settings
     os.umask(0o077)
     logs.configure(settings.log_level, settings.log_format)
     log = structlog.get_logger("sidecar")
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    signals = _Signals()
+    signals.listen()
     async with AsyncExitStack() as stack:
         try:
-            sidecar = await stack.enter_async_context(_built(loaded, log))
+            sidecar = await stack.enter_async_context(_built(loaded, reread, signals.hangup, log))
         except CANNOT_START as error:
             sys.stderr.write(f"sidecar: {error}\n")
             return REFUSED
         await sidecar.server.serving()
         log.info("ready", address=sidecar.bound.address, socket=str(sidecar.bound.socket))
         ready(sidecar.bound)
-        await _first(stop.wait(), sidecar.broken.wait())
-        await _end(sidecar, settings.grace_s, log)
+        await _first(signals.stop.wait(), sidecar.broken.wait())
+        await _end(sidecar, sidecar.configuration.loaded.settings.grace_s, log)
     log.info("stopped")
     return FAILED if sidecar.broken.is_set() else OK
 
 
 @asynccontextmanager
-async def _built(loaded: Loaded, log: Any) -> AsyncIterator[_Sidecar]:
+async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any) -> AsyncIterator[_Sidecar]:
     """Everything open and listening; closed in the opposite order."""
     settings, clock, broken = loaded.settings, Clock(), asyncio.Event()
     async with AsyncExitStack() as stack:
         lock = stack.enter_context(home.held(settings.home))
         pricing = await _pricing(settings, clock)
+        configuration = Configuration(loaded, preparing(reread, pricing), clock, log)
         journal = _journal(loaded, pricing, clock, broken, log)
         stack.push_async_callback(journal.close)
         transport = HttpxTransport()
         stack.push_async_callback(transport.close)
         health = Health(loaded.catalog.breaker, clock, loaded.catalog.time_scale)
         invoker = Invoker(
-            catalog=lambda: loaded.catalog,
+            catalog=lambda: configuration.catalog,
             wires=registry.wire,
             transport=transport,
             pricing=pricing,
@@ -121,16 +137,18 @@ async def _built(loaded: Loaded, log: Any) -> AsyncIterator[_Sidecar]:
             log=log,
         )
         gate = Gate(settings.max_calls)
+        followed(configuration, health, gate)
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
         border = Border(LocalTrust(), gate, log, settings.max_message_bytes)
         services = {
             invocation.SERVICE: invocation.InvocationService(
-                invoker, lambda: loaded.catalog, gate, clock, settings.max_tags
+                invoker, lambda: configuration.catalog, gate, clock, settings.max_tags
             ).handlers(border),
             catalog_service.SERVICE: catalog_service.CatalogService(
-                lambda: loaded.catalog, pricing, health.snapshot
+                lambda: configuration.catalog, pricing, health.snapshot
             ).handlers(border),
+            config.SERVICE: config.ConfigService(configuration).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         }
         server = Server(services, settings.max_message_bytes)
@@ -138,9 +156,13 @@ async def _built(loaded: Loaded, log: Any) -> AsyncIterator[_Sidecar]:
         await server.start()
         stack.push_async_callback(_stop, server, gate)
         lock.tell(bound.address, bound.socket)
-        telling = asyncio.create_task(_tell_state(journal, health, gate, clock))
-        stack.callback(telling.cancel)
-        yield _Sidecar(server, gate, bound, broken)
+        for work in (
+            _tell_state(journal, health, gate, clock),
+            reload_on_change(configuration),
+            reload_on_signal(configuration, hangup),
+        ):
+            stack.callback(asyncio.create_task(work).cancel)
+        yield _Sidecar(server, gate, bound, broken, configuration)
 
 
 async def _pricing(settings: Settings, clock: Clock) -> Pricing:

@@ -217,6 +217,19 @@ def config_show(*, json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=RUN)
+def reload(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would change.")] = False,
+    address: Address = "",
+    json: Json = False,
+) -> None:
+    """Have the sidecar read its configuration again, as SIGHUP and a changed file do."""
+    from sidecar.commands import reload as command
+
+    leave(command.reload(dry_run=dry_run, address=address, as_json=json))
+
+
+@app.command(rich_help_panel=RUN)
 def doctor(*, json: Json = False) -> None:
     """Check configuration, processes, ledger and disk, and say what to do."""
     from sidecar.commands import doctor as command

@@ -111,6 +111,12 @@ class Supervisor:
             raise StartFailed(message) from None
         self._keepers.append(asyncio.create_task(self._keep(child)))
 
+    def tell(self, name: str, number: signal.Signals) -> None:
+        """Passes a signal on to a part, if it runs just now."""
+        child = self._running.get(name)
+        if child is not None and child.process.returncode is None:
+            child.process.send_signal(number)
+
     async def stop(self, order: Sequence[str]) -> None:
         """SIGTERM to the named parts, one after the other, then to all others; SIGKILL to what does not go."""
         for task in self._keepers:

@@ -108,6 +108,9 @@ class AsyncQuestions:
         """Reads the configuration again. Raises InvalidConfiguration with every error; then nothing has changed."""
         return await self._get(self._config.Reload, config_pb2.ReloadRequest(dry_run=dry_run))
 
+    async def config_status(self) -> config_pb2.GetConfigStatusResponse:
+        return await self._get(self._config.GetConfigStatus, config_pb2.GetConfigStatusRequest())
+
     async def local_models(self, provider: str = "") -> list[models_pb2.LocalModel]:
         """What a self-hosted provider holds (Ollama; "" = the account `ollama`)."""
         request = models_pb2.ListLocalModelsRequest(provider=provider)

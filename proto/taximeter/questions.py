@@ -105,6 +105,10 @@ class Questions:
         """Reads the configuration again. Raises InvalidConfiguration with every error; then nothing has changed."""
         return self._get(self._config.Reload, config_pb2.ReloadRequest(dry_run=dry_run))
 
+    def config_status(self) -> config_pb2.GetConfigStatusResponse:
+        """Which configuration is in force, and why the last reload was refused, if it was."""
+        return self._get(self._config.GetConfigStatus, config_pb2.GetConfigStatusRequest())
+
     def local_models(self, provider: str = "") -> list[models_pb2.LocalModel]:
         """What a self-hosted provider holds (Ollama; "" = the account `ollama`)."""
         request = models_pb2.ListLocalModelsRequest(provider=provider)

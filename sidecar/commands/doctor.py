@@ -15,10 +15,11 @@ from sidecar import local_model
 from sidecar.cli import Exit
 from sidecar.commands.alone import taken
 from sidecar.commands.context import configuration, out, print_json
-from sidecar.commands.probes import reachable, serving, shown
+from sidecar.commands.probes import configuration_of, reachable, serving, shown
 
 if TYPE_CHECKING:
     from sidecar.settings import Loaded
+    from taximeter.v1.config_pb2 import GetConfigStatusResponse
 
 LOW_DISK_BYTES = 1 << 30
 LAG_S = 10.0
@@ -94,6 +95,7 @@ def _processes(loaded: Loaded) -> Iterator[Finding]:
     settings = loaded.settings
     if asyncio.run(serving(settings.socket)):
         yield Finding("sidecar", Verdict.OK, f"serving at {settings.socket}")
+        yield from _reload(asyncio.run(configuration_of(settings.socket)))
     elif held(settings.home / "sidecar.lock"):
         yield Finding("sidecar", Verdict.WRONG, "runs and takes no calls: it is starting, stopping or stuck")
     else:
@@ -110,6 +112,18 @@ def _processes(loaded: Loaded) -> Iterator[Finding]:
         yield Finding("dashboard", Verdict.WRONG, says)
     else:
         yield Finding("dashboard", Verdict.NOTE, "not running: taximeter up, or taximeter dashboard")
+
+
+def _reload(status: GetConfigStatusResponse | None) -> Iterator[Finding]:
+    """What the sidecar says of the configuration it has in force."""
+    if status is None:
+        return
+    for error in status.errors:
+        says = f"was refused at {status.refused_at.ToDatetime():%Y-%m-%d %H:%M:%S} UTC: {error}"
+        yield Finding("reload", Verdict.WRONG, says)
+    if not status.errors and status.generation > 1:
+        loaded_at = f"{status.loaded_at.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"
+        yield Finding("reload", Verdict.OK, f"configuration {status.generation} of this sidecar, since {loaded_at}")
 
 
 def _books(loaded: Loaded) -> Iterator[Finding]:

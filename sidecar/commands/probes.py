@@ -1,13 +1,16 @@
-"""Is it there? Three questions that a supervisor or a health check asks."""
+"""Is it there? Questions that a supervisor or a health check asks."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
+
+if TYPE_CHECKING:
+    from taximeter.v1.config_pb2 import GetConfigStatusResponse
 
 
 async def serving(socket: Path) -> bool:
@@ -21,6 +24,19 @@ async def serving(socket: Path) -> bool:
         except grpc.aio.AioRpcError:
             return False
     return bool(said.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def configuration_of(socket: Path) -> GetConfigStatusResponse | None:
+    """What the sidecar says of its configuration; None if it does not answer."""
+    from taximeter.v1 import config_pb2, config_pb2_grpc
+
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        stub = config_pb2_grpc.ConfigServiceStub(channel)
+        try:
+            said: GetConfigStatusResponse = await stub.GetConfigStatus(config_pb2.GetConfigStatusRequest(), timeout=1)
+        except grpc.aio.AioRpcError:
+            return None
+    return said
 
 
 async def answering(socket: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 from sidecar.commands.context import configuration, warn
 
@@ -13,13 +14,20 @@ def sidecar(local_model: str) -> int:
     import uvloop
 
     from sidecar import app, settings
+    from sidecar.providers import registry
 
     loaded = configuration()
     warn(loaded.warnings)
-    if local_model:
-        loaded = settings.with_local_model(loaded, local_model)
+    environ, cwd = dict(os.environ), Path.cwd()
+
+    def with_model(plain: settings.Loaded) -> settings.Loaded:
+        return settings.with_local_model(plain, local_model) if local_model else plain
+
+    def reread(check: settings.Check) -> settings.Loaded:
+        return with_model(settings.load(environ, cwd, registry.built(), check=check))
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(app.run(loaded))
+        return runner.run(app.run(with_model(loaded), reread))
 
 
 def bookkeeper() -> int:

@@ -16,6 +16,7 @@ from sidecar.cli import Exit
 from sidecar.commands.alone import InTheWay, alone
 from sidecar.commands.context import configuration, environment, err, fail, out, warn
 from sidecar.commands.parts import STOP_ORDER, Place, Running, start_all, start_model
+from sidecar.hangup import Hangup
 from sidecar.supervisor import StartFailed, Supervisor
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ async def _run(loaded: Loaded, *, with_model: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     supervisor = Supervisor(lambda message: err.print(message, markup=False, style="yellow"))
+    closed = Hangup()
+
+    def hung_up() -> None:
+        if closed.means_stop():
+            stopped.set()
+        else:
+            supervisor.tell("sidecar", signal.SIGHUP)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
     out.print(f"starting {'a small built-in model, ' * with_model}sidecar, bookkeeper and dashboard ...")
     starting = asyncio.create_task(_start(supervisor, loaded, with_model=with_model))
     waiting = asyncio.create_task(stopped.wait())

@@ -13,7 +13,8 @@ class Gate:
     """Loop-atomic. Counters run since the start."""
 
     def __init__(self, max_calls: int) -> None:
-        self._max_calls = max_calls
+        self.max_calls = max_calls
+        """May change at any time; calls that are in stay in."""
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -32,13 +33,13 @@ class Gate:
                 "The sidecar is shutting down; call again when it is back.",
                 retry_after_s=SHED_RETRY_S,
             )
-        if self.in_flight >= self._max_calls:
+        if self.in_flight >= self.max_calls:
             self.shed += 1
             raise Refusal(
                 "RESOURCE_EXHAUSTED",
                 RefusalReason.OVERLOADED,
                 f"{self.in_flight} calls are in flight, the most that TAXIMETER_MAX_CALLS allows. Call again later.",
-                {"max_calls": str(self._max_calls)},
+                {"max_calls": str(self.max_calls)},
                 retry_after_s=SHED_RETRY_S,
             )
         self.in_flight += 1

@@ -1,6 +1,7 @@
 """How targets and keys fare: circuit breakers, cooling, statistics. Loop-atomic, bounded in memory."""
 
 from sidecar.health.breaker import Breaker, Circuit
-from sidecar.health.health import Blocked, Health, TargetHealth
+from sidecar.health.health import Blocked, Health
+from sidecar.health.statistics import TargetHealth
 
 __all__ = ("Blocked", "Breaker", "Circuit", "Health", "TargetHealth")

@@ -31,6 +31,8 @@ class Breaker:
         "_bucket_s",
         "_consecutive",
         "_every_s",
+        "_invited",
+        "_misled",
         "_open",
         "_policy",
         "_probing",
@@ -40,16 +42,38 @@ class Breaker:
     )
 
     def __init__(self, policy: BreakerPolicy, scale: float = 1.0) -> None:
-        self._policy = policy
-        self._scale = scale
-        self._bucket_s = policy.window_s * scale / _BUCKETS
         self._window: deque[list[float]] = deque(maxlen=_BUCKETS)
         """[bucket number, outcomes, failures among them]"""
+        self._bucket_s = 0.0
+        self.follow(policy, scale)
         self._consecutive = 0
         self._open = self._probing = False
+        self._invited = self._misled = False
+        """Calls were let in early; they failed then, so that they are not again while the circuit stays open."""
         self._every_s = 0.0
         self.probe_at = 0.0
         """Of an open circuit."""
+
+    def follow(self, policy: BreakerPolicy, scale: float) -> None:
+        """From now on by another policy; an open circuit is probed when it was going to be."""
+        self._policy, self._scale = policy, scale
+        bucket_s = policy.window_s * scale / _BUCKETS
+        if bucket_s != self._bucket_s:
+            self._bucket_s = bucket_s
+            self._window.clear()
+
+    def close(self) -> None:
+        """As if nothing had happened yet."""
+        self._open = self._probing = self._invited = self._misled = False
+        self._consecutive = 0
+        self._window.clear()
+
+    def invite(self, now: float) -> bool:
+        """There are signs of life: an open circuit lets the next call try. Says whether that is anything new."""
+        if not self._open or self._probing or self._misled or now >= self.probe_at:
+            return False
+        self.probe_at, self._invited = now, True
+        return True
 
     def circuit(self, now: float) -> Circuit:
         if not self._open:
@@ -65,8 +89,7 @@ class Breaker:
 
     def succeeded(self, circuit: Circuit, now: float) -> None:
         if circuit is Circuit.HALF_OPEN:
-            self._open = self._probing = False
-            self._window.clear()
+            self.close()
         self._consecutive = 0
         self._count(now, failed=False)
 
@@ -74,7 +97,8 @@ class Breaker:
         """A failure that counts: not a 400, a filter, a 429 or a cancel."""
         self._consecutive += 1
         self._count(now, failed=True)
-        if circuit is Circuit.HALF_OPEN:
+        if circuit is Circuit.HALF_OPEN and self._open:
+            self._misled = self._misled or self._invited
             self._trip(now, min(self._every_s * 2, self._policy.max_probe_s * self._scale))
         elif not self._open and self._too_many(now):
             self._trip(now, self._policy.first_probe_s * self._scale)
@@ -85,7 +109,7 @@ class Breaker:
             self._probing = False
 
     def _trip(self, now: float, probe_in_s: float) -> None:
-        self._open, self._probing = True, False
+        self._open, self._probing, self._invited = True, False, False
         self._every_s = probe_in_s
         self.probe_at = now + probe_in_s
 

@@ -2,6 +2,6 @@
 
 from sidecar.pricing.book import Pricing
 from sidecar.pricing.card import RateCard
-from sidecar.pricing.overrides import PriceFileError
+from sidecar.pricing.overrides import Overrides, PriceFileError
 
-__all__ = ("PriceFileError", "Pricing", "RateCard")
+__all__ = ("Overrides", "PriceFileError", "Pricing", "RateCard")

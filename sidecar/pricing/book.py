@@ -12,6 +12,7 @@ from sidecar.core.clock import Clock
 from sidecar.core.money import cost_picodollars
 from sidecar.pricing import card, facts, overrides, snapshot
 from sidecar.pricing.card import INPUT_METERS, OUTPUT_METERS, RateCard, Schedule
+from sidecar.pricing.overrides import Overrides
 
 DATA = Path(__file__).parent.parent / "data"
 UNBOUNDED_OUTPUT_TOKENS = 16_384
@@ -24,11 +25,26 @@ class Pricing:
 
     def __init__(self, overrides_file: Path | None = None, clock: Clock | None = None) -> None:
         """Raises PriceFileError. Cheap: genai-prices is imported at first need, or by `preload`."""
-        self._overrides = overrides.read(overrides_file) if overrides_file else overrides.NONE
+        self._overrides = self.read(overrides_file)
         self._supplement = overrides.read(DATA / "prices.toml")
         self._facts = facts.read(DATA / "models.toml")
         self._clock = clock or Clock()
         self._schedules = lru_cache(snapshot.MODELS_KEPT)(self._find_schedules)
+
+    @staticmethod
+    def read(overrides_file: Path | None) -> Overrides:
+        """An operator's own prices, none without a file. Raises PriceFileError."""
+        return overrides.read(overrides_file) if overrides_file else overrides.NONE
+
+    @property
+    def overrides(self) -> Overrides:
+        """The operator's own prices, in force."""
+        return self._overrides
+
+    def use(self, prices: Overrides) -> None:
+        """Calls that end from now on are priced by these."""
+        self._overrides = prices
+        self._schedules.cache_clear()
 
     @staticmethod
     def preload() -> None:

@@ -1,8 +1,25 @@
-"""Configuration: read once, from every place it may stand in, into settings and a catalogue. Frozen afterwards."""
+"""Configuration: read from every place it may stand in, into settings and a catalogue. Frozen; swapped as a whole."""
 
-from sidecar.settings.load import Loaded, load
+from sidecar.settings.live import Configuration, Prepared, Reloaded, reload_on_change, reload_on_signal
+from sidecar.settings.load import Check, Loaded, load
 from sidecar.settings.local import any_usable, with_local_model
-from sidecar.settings.sources import ConfigErrors, Origin
+from sidecar.settings.sources import ConfigErrors, Mistake, Origin, Problems
 from sidecar.settings.system import Settings
 
-__all__ = ["ConfigErrors", "Loaded", "Origin", "Settings", "any_usable", "load", "with_local_model"]
+__all__ = [
+    "Check",
+    "ConfigErrors",
+    "Configuration",
+    "Loaded",
+    "Mistake",
+    "Origin",
+    "Prepared",
+    "Problems",
+    "Reloaded",
+    "Settings",
+    "any_usable",
+    "load",
+    "reload_on_change",
+    "reload_on_signal",
+    "with_local_model",
+]

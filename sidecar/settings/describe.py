@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 def describe(loaded: Loaded) -> list[Line]:
     """All settings, all providers that anything was said about, all aliases."""
-    return [*_system(loaded), *_providers(loaded), *_aliases(loaded)]
+    return [*system_lines(loaded), *_providers(loaded), *_aliases(loaded)]
 
 
 def unusable(loaded: Loaded) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ def _origin(loaded: Loaded, name: str) -> str:
     return str(loaded.origins.get(name, BUILT_IN))
 
 
-def _system(loaded: Loaded) -> Iterator[Line]:
+def system_lines(loaded: Loaded) -> Iterator[Line]:
     """Named by their variables; each value is one that the variable takes."""
     retry = loaded.catalog.retry
     for name, spec in SPECS.items():
@@ -61,11 +61,11 @@ def _system(loaded: Loaded) -> Iterator[Line]:
 def _providers(loaded: Loaded) -> Iterator[Line]:
     for name in configured(loaded):
         account = loaded.catalog.accounts[name]
-        for field, value in _account(account).items():
+        for field, value in account_lines(account).items():
             yield Line("providers", f"{name}.{field}", value, _origin(loaded, f"providers.{name}.{field}"))
 
 
-def _account(account: Account) -> Mapping[str, str]:
+def account_lines(account: Account) -> Mapping[str, str]:
     """Field, as in the origins -> text; what is empty is left out."""
     fields = {
         "state": "usable" if account.usable else account.unusable or "disabled",
@@ -88,10 +88,10 @@ def _timeouts(timeouts: Timeouts) -> dict[str, str]:
 
 def _aliases(loaded: Loaded) -> Iterator[Line]:
     for name, alias in loaded.catalog.aliases.items():
-        yield Line("aliases", name, _alias(alias), _origin(loaded, f"aliases.{name}"))
+        yield Line("aliases", name, alias_line(alias), _origin(loaded, f"aliases.{name}"))
 
 
-def _alias(alias: Alias) -> str:
+def alias_line(alias: Alias) -> str:
     """ "failover: openai/gpt-4.1, groq/llama (weight 2)"; what cannot work says why."""
     text = f"{alias.strategy}: {', '.join(map(_route, alias.routes))}"
     return f"{text} - cannot work: {alias.unusable}" if alias.unusable else text

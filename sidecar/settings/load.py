@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
 from sidecar.settings.drafts import Drafts, account_name
 from sidecar.settings.file_rows import read_rows
+from sidecar.settings.files import Stamps, stamps
 from sidecar.settings.lookup import Lookup, file_key
 from sidecar.settings.providers import read_variables, unknown_variables
 from sidecar.settings.rows import Rows, known_rows
@@ -37,6 +38,12 @@ class Loaded:
     rotation: Strategy = Strategy.ROUND_ROBIN
     """Of the pools smart and fast."""
     warnings: tuple[str, ...] = ()
+    files: Stamps = field(default_factory=dict, compare=False, repr=False)
+    """What it was read from, or would be if it were there, as it was just before it was read."""
+
+
+Check = Callable[[Settings, Problems], None]
+"""Looks at what the settings name and this room does not read."""
 
 
 def system_variables() -> list[str]:
@@ -44,13 +51,22 @@ def system_variables() -> list[str]:
     return [*(spec.variable for spec in SPECS.values()), *CATALOG_VARIABLES]
 
 
-def load(environ: Mapping[str, str], cwd: Path, wires: Collection[str], rows: Rows | None = None) -> Loaded:
-    """Reads everything once. `wires`: the codec families that are built. Raises ConfigErrors."""
+def load(
+    environ: Mapping[str, str],
+    cwd: Path,
+    wires: Collection[str],
+    rows: Rows | None = None,
+    check: Check = lambda _settings, _problems: None,
+) -> Loaded:
+    """Reads everything once. `wires`: the codec families that are built. Raises ConfigErrors, with `check`'s too."""
     problems = Problems()
+    files = stamps((cwd / ".env", cwd / "taximeter.toml"))
     sources = read_sources(environ, cwd, problems)
     toml = _read_toml(cwd, problems)
     lookup = Lookup(sources, toml.table("system").raw, problems)
     settings = read_settings(lookup, cwd)
+    files = {**files, **stamps(_named_files(settings, cwd))}
+    check(settings, problems)
     document = _read_json(settings, cwd, problems)
     rows = {**(rows or known_rows()), **read_rows(settings.provider_types, problems)}
     drafts = _drafts(sources, toml, document, rows, problems)
@@ -73,7 +89,12 @@ def load(environ: Mapping[str, str], cwd: Path, wires: Collection[str], rows: Ro
         max_answer_bytes=settings.max_answer_bytes,
     )
     origins = lookup.origins | _origins(drafts, chosen)
-    return Loaded(settings, catalog, origins, rotation, tuple(dict.fromkeys(problems.warnings)))
+    return Loaded(settings, catalog, origins, rotation, tuple(dict.fromkeys(problems.warnings)), files)
+
+
+def _named_files(settings: Settings, cwd: Path) -> list[Path]:
+    named = (_json_path(settings, cwd), *settings.provider_types, settings.prices_file)
+    return [path for path in named if path is not None]
 
 
 def _read_toml(cwd: Path, problems: Problems) -> Table:
@@ -84,11 +105,15 @@ def _read_toml(cwd: Path, problems: Problems) -> Table:
 
 
 def _read_json(settings: Settings, cwd: Path, problems: Problems) -> Table:
-    path = settings.providers_file or cwd / "providers.json"
+    path = _json_path(settings, cwd)
     document = read_file(path, JSON, problems, required=settings.providers_file is not None)
     document.check(("providers", "manager"))
     document.table("manager").check(("fallback_enabled", "load_balancing"))
     return document
+
+
+def _json_path(settings: Settings, cwd: Path) -> Path:
+    return settings.providers_file or cwd / "providers.json"
 
 
 def _drafts(sources: Sources, toml: Table, document: Table, rows: Rows, problems: Problems) -> Drafts:

@@ -20,7 +20,10 @@ def any_usable(loaded: Loaded) -> bool:
 
 
 def with_local_model(loaded: Loaded, base_url: str, model: str = LOCAL_MODEL) -> Loaded:
-    """With the embedded model as account `local`, the only target of every built-in alias for text."""
+    """With the embedded model as account `local`, the only target of every built-in alias for text.
+
+    Where a provider is usable (a key was given since the model was started) the aliases are that provider's.
+    """
     row = known_rows()[LOCAL]
     account = Account(
         name=LOCAL,
@@ -38,8 +41,11 @@ def with_local_model(loaded: Loaded, base_url: str, model: str = LOCAL_MODEL) ->
         display=row.display,
     )
     routes = (Route(Target(LOCAL, model)),)
+    alone = not any_usable(loaded)
     aliases = {
-        name: replace(alias, routes=routes, unusable="", key_hints=()) if alias.operation is Operation.CHAT else alias
+        name: replace(alias, routes=routes, unusable="", key_hints=())
+        if alone and alias.operation is Operation.CHAT
+        else alias
         for name, alias in loaded.catalog.aliases.items()
     }
     catalog = replace(loaded.catalog, accounts={**loaded.catalog.accounts, LOCAL: account}, aliases=aliases)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from dotenv.parser import parse_stream
 
@@ -48,23 +48,34 @@ class Value:
         return str(self.raw)
 
 
+class Mistake(NamedTuple):
+    """One thing that is wrong: the variable or path at fault, and what is the matter with it."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
 class ConfigErrors(Exception):
     """Everything that is wrong with the configuration, each line naming the variable or path at fault."""
 
-    def __init__(self, errors: tuple[str, ...]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = mistakes
+        self.errors = tuple(map(str, mistakes))
+        super().__init__("\n".join(self.errors))
 
 
 @dataclass(slots=True)
 class Problems:
     """Collects while reading goes on, so that all errors are told together."""
 
-    errors: list[str] = field(default_factory=list)
+    errors: list[Mistake] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def error(self, origin: Origin | str, what: str) -> None:
-        self.errors.append(f"{origin}: {what}")
+        self.errors.append(Mistake(str(origin), what))
 
     def warn(self, origin: Origin | str, what: str) -> None:
         self.warnings.append(f"{origin}: {what}")

@@ -96,6 +96,10 @@ class Settings:
     providers_file: Annotated[Path | None, Spec("TAXIMETER_PROVIDERS_FILE", _path)] = None
     provider_types: Annotated[tuple[Path, ...], Spec("TAXIMETER_PROVIDER_TYPES", _paths)] = ()
     """Files with rows of providers that are not built in."""
+    reload_interval_s: Annotated[float, Spec("TAXIMETER_RELOAD_INTERVAL", units.every_s(0.05))] = 1.0
+    """How often the files are looked at; 0 = never."""
+    probe_interval_s: Annotated[float, Spec("TAXIMETER_PROBE_INTERVAL", units.every_s(1.0))] = 10.0
+    """Between two probes of a provider that is out of service; 0 = none."""
     query_timeout_s: Annotated[float, Spec("TAXIMETER_QUERY_TIMEOUT", units.duration_s)] = 30.0
     query_max_rows: Annotated[int, Spec("TAXIMETER_QUERY_MAX_ROWS", units.integer(1))] = 10_000_000
     query_memory: Annotated[str, Spec("TAXIMETER_QUERY_MEMORY", _query_memory)] = "1GB"

@@ -78,6 +78,20 @@ def duration_s(raw: object) -> float:
     return number * _DURATION_S[unit]
 
 
+def every_s(at_least_s: float) -> Callable[[object], float]:
+    """Seconds between two times, 0 for never: "0", "off" and "never", or a duration."""
+
+    def read(raw: object) -> float:
+        if str(raw).strip().lower() in ("0", "0s", "off", "never", "false"):
+            return 0.0
+        interval_s = duration_s(raw)
+        if interval_s < at_least_s:
+            raise ValueError(f"{shown(raw)} is more often than every {at_least_s:g} s")
+        return interval_s
+
+    return read
+
+
 def size_bytes(raw: object) -> int:
     """Bytes: 1048576, "16MiB", "1GB"; more than nothing."""
     number, unit = _quantity(raw, "")
