@@ -18,6 +18,7 @@ TaximeterError                     any error; `reason` says which
 ├ SidecarUnavailable               not reachable, overloaded, shutting down, or its journal refuses
 ├ LedgerUnavailable                calls work, questions about usage do not
 ├ InvalidConfiguration             a reload was refused: `violations` lists every error
+├ LocalModelsFailed                the server of local models could not do it: its disk is full, a pull broke off
 └ InternalError
 """
 
@@ -137,6 +138,9 @@ class LedgerUnavailable(TaximeterError): ...
 class InvalidConfiguration(TaximeterError): ...
 
 
+class LocalModelsFailed(TaximeterError): ...
+
+
 class InternalError(TaximeterError): ...
 
 
@@ -168,6 +172,7 @@ BY_REASON: Mapping[str, type[TaximeterError]] = {
     "JOURNAL_FAILED": SidecarUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
     "INVALID_CONFIGURATION": InvalidConfiguration,
+    "LOCAL_MODELS_FAILED": LocalModelsFailed,
     "INTERNAL": InternalError,
 }
 # What gRPC itself says, on either side, without a reason of ours.

@@ -25,7 +25,7 @@ from tests.support.hostile import Act
 HELLO = payload.ChatRequest(prompt="hello")
 SMART = pb.CallSpec(alias="smart", chat=HELLO)
 GOOD = (on.answer("hello there"),)
-SERVICES = ["taximeter.v1.CatalogService", "taximeter.v1.InvocationService", "taximeter.v1.UsageService"]
+SERVICES = [f"taximeter.v1.{name}Service" for name in ("Catalog", "Invocation", "Model", "Usage")]
 
 
 def kinds(events: list[Any]) -> list[str]:

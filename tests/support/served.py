@@ -18,7 +18,7 @@ from sidecar.core.call import CallRecord
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
-from sidecar.edge import invocation, usage
+from sidecar.edge import invocation, models, usage
 from sidecar.edge.auth import Authenticator, LocalTrust
 from sidecar.edge.gate import Gate
 from sidecar.edge.listen import Tls
@@ -126,6 +126,7 @@ async def served(
         {
             invocation.SERVICE: calls.handlers(border),
             catalog_service.SERVICE: shown.handlers(border),
+            models.SERVICE: models.ModelService(lambda: rig.catalog, rig.transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         },
         MAX_MESSAGE_BYTES,

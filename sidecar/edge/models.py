@@ -1,0 +1,203 @@
+"""ModelService: the models that a self-hosted provider holds on its disk. Only Ollama can be asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from sidecar.core.catalog import SYSTEM_TIMEOUTS, Account, Catalog
+from sidecar.core.faults import (
+    ConnectFailed,
+    ConnectionReset,
+    ConnectTimeout,
+    Fault,
+    KeyRejected,
+    ModelNotFound,
+    Refusal,
+    RefusalReason,
+    ResponseTimeout,
+)
+from sidecar.edge.rpc import Border, Handlers, Rpc
+from sidecar.providers import ollama_models
+from sidecar.providers.ollama_fault import fault_of_response
+from sidecar.providers.transport import Transport
+from sidecar.providers.wire import HttpRequest, HttpResponse
+from taximeter.v1 import models_pb2 as pb
+
+SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
+DEFAULT_PROVIDER = "ollama"
+ANSWER_S = 30.0
+"""Until it has listed, shown or deleted. A pull takes as long as it takes: its caller stops it."""
+_UNANSWERED = (ConnectFailed, ConnectTimeout, ConnectionReset, ResponseTimeout)
+
+M = TypeVar("M", bound=Message)
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class ModelService:
+    def __init__(self, catalog: Callable[[], Catalog], transport: Transport) -> None:
+        self._catalog = catalog
+        self._transport = transport
+
+    def handlers(self, border: Border) -> Handlers:
+        def unary(
+            name: str, kind: type[M], answer: Callable[[M], Awaitable[Message]]
+        ) -> grpc.RpcMethodHandler[Any, Any]:
+            async def ask(body: bytes, rpc: Rpc) -> bytes:  # noqa: ARG001 - the same for every workspace
+                return (await answer(border.parse(kind, body))).SerializeToString()
+
+            return border.unary(f"{SERVICE}/{name}", ask)
+
+        async def pull(body: bytes, rpc: Rpc, write: Write) -> None:  # noqa: ARG001
+            await self._pull(border.parse(pb.PullLocalModelRequest, body), write)
+
+        return {
+            "ListLocalModels": unary("ListLocalModels", pb.ListLocalModelsRequest, self._list),
+            "ShowLocalModel": unary("ShowLocalModel", pb.ShowLocalModelRequest, self._show),
+            "DeleteLocalModel": unary("DeleteLocalModel", pb.DeleteLocalModelRequest, self._delete),
+            "PullLocalModel": border.parts(f"{SERVICE}/PullLocalModel", pull),
+        }
+
+    async def _list(self, asked: pb.ListLocalModelsRequest) -> Message:
+        account = self._account(asked.provider)
+        with told(account, ""):
+            return ollama_models.listed(
+                await self._send(ollama_models.list_request(account, _secret(account)), account)
+            )
+
+    async def _show(self, asked: pb.ShowLocalModelRequest) -> Message:
+        account = self._account(asked.provider)
+        request = ollama_models.show_request(_named(asked.model), account, _secret(account))
+        with told(account, asked.model):
+            return ollama_models.shown(asked.model, await self._send(request, account))
+
+    async def _delete(self, asked: pb.DeleteLocalModelRequest) -> Message:
+        account = self._account(asked.provider)
+        request = ollama_models.delete_request(_named(asked.model), account, _secret(account))
+        with told(account, asked.model):
+            await self._send(request, account)
+        return pb.DeleteLocalModelResponse()
+
+    async def _pull(self, asked: pb.PullLocalModelRequest, write: Write) -> None:
+        """Hanging up closes the connection, which stops the pull; what was downloaded is kept by the server."""
+        account = self._account(asked.provider)
+        request = ollama_models.pull_request(_named(asked.model), account, _secret(account))
+        reader = ollama_models.PullReader()
+        with told(account, asked.model, "What was downloaded so far is kept: pull again."):
+            limits: Any = {"connect_s": _connect_s(account), "max_bytes": self._catalog().max_answer_bytes}
+            async with self._transport.stream(request, **limits) as answer:
+                if answer.status >= 300:
+                    raise fault_of_response(HttpResponse(answer.status, answer.headers, await answer.body()))
+                async for data in answer.chunks():
+                    for progress in reader.feed(data):
+                        await write(progress.SerializeToString())
+                for progress in reader.finish():
+                    await write(progress.SerializeToString())
+
+    async def _send(self, request: HttpRequest, account: Account) -> HttpResponse:
+        """Raises a Fault for anything but a good answer in time."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                response = await self._transport.send(
+                    request, connect_s=_connect_s(account), max_bytes=self._catalog().max_answer_bytes
+                )
+        except TimeoutError:
+            raise ResponseTimeout(f"no answer within {ANSWER_S:g} s") from None
+        if response.status >= 300:
+            raise fault_of_response(response)
+        return response
+
+    def _account(self, name: str) -> Account:
+        """Raises Refusal for one that is not there, lacks something, or is no Ollama."""
+        catalog, name = self._catalog(), name or DEFAULT_PROVIDER
+        account = catalog.accounts.get(name)
+        if account is None:
+            configured = ", ".join(sorted(catalog.accounts)) or "none"
+            raise Refusal(
+                "NOT_FOUND",
+                RefusalReason.UNKNOWN_PROVIDER,
+                f"Unknown provider {name!r}. Configured: {configured}.",
+                {"provider": name},
+            )
+        if account.wire != "ollama":
+            able = ", ".join(sorted(each.name for each in catalog.accounts.values() if each.wire == "ollama"))
+            raise Refusal(
+                "UNIMPLEMENTED",
+                RefusalReason.OPERATION_NOT_SUPPORTED,
+                f"{account.display or account.name} does not offer management of local models; accounts of type ollama"
+                f" do ({able or 'none is configured'}).",
+                {"provider": name},
+            )
+        if account.unusable:
+            raise Refusal(
+                "FAILED_PRECONDITION",
+                RefusalReason.PROVIDER_NOT_INITIALIZED,
+                f"Provider not initialized: {account.unusable}",
+                {"provider": name},
+            )
+        return account
+
+
+@contextmanager
+def told(account: Account, model: str, hint: str = "") -> Iterator[None]:
+    """Faults leave as what they mean to the one who asked; `hint`: what to do where nothing better is known."""
+    try:
+        yield
+    except Fault as fault:
+        raise _refusal(account, model, fault, hint) from None
+
+
+def _refusal(account: Account, model: str, fault: Fault, hint: str) -> Refusal:
+    words, who = fault.message, {"provider": account.name}
+    for key in account.keys:
+        words = key.hidden_in(words)
+    if isinstance(fault, _UNANSWERED):
+        return Refusal(
+            "UNAVAILABLE",
+            RefusalReason.NO_PROVIDER_AVAILABLE,
+            f"{account.name} does not answer at {account.base_url} ({words or fault.error_type}). Start it "
+            "(`ollama serve`), or correct its URL (OLLAMA_BASE_URL).",
+            who,
+        )
+    if isinstance(fault, ModelNotFound) or "file does not exist" in words:
+        return Refusal(
+            "NOT_FOUND",
+            RefusalReason.MODEL_NOT_FOUND,
+            f"Model not found: {model!r} at provider {account.name!r} ({words}). `taximeter models list` shows what is "
+            "there, ollama.com/library what can be pulled.",
+            who | {"model": model},
+        )
+    if isinstance(fault, KeyRejected):
+        return _failed(f"{account.name} did not accept its key: {words}", who)
+    if "no space left" in words or "not enough space" in words:
+        return _failed(f"The disk of {account.name} is full: {words}. `taximeter models delete` makes room.", who)
+    return _failed(f"{account.name}: {words or fault.error_type}. {hint}".strip(), who)
+
+
+def _failed(message: str, metadata: dict[str, str]) -> Refusal:
+    return Refusal("FAILED_PRECONDITION", RefusalReason.LOCAL_MODELS_FAILED, message, metadata)
+
+
+def _named(model: str) -> str:
+    """Raises Refusal if there is no name."""
+    if not model.strip():
+        raise Refusal(
+            "INVALID_ARGUMENT",
+            RefusalReason.INVALID_REQUEST,
+            "Name a model.",
+            field_violations=(("model", "is required"),),
+        )
+    return model
+
+
+def _secret(account: Account) -> str:
+    return account.keys[0].secret if account.keys else ""
+
+
+def _connect_s(account: Account) -> float:
+    return account.timeouts.connect_s or SYSTEM_TIMEOUTS.connect_s or 5.0
