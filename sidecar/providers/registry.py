@@ -17,6 +17,8 @@ WIRES: Mapping[str, str] = {
     "cohere": "sidecar.providers.cohere",
     "ollama": "sidecar.providers.ollama",
     "openai": "sidecar.providers.openai",
+    "azure": "sidecar.providers.azure",
+    "azure-responses": "sidecar.providers.azure_responses",
     "openai-responses": "sidecar.providers.responses",
     "replicate": "sidecar.providers.replicate",
 }
