@@ -21,7 +21,7 @@ from sidecar.budget import PassThrough
 from sidecar.core import ids
 from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
-from sidecar.edge import config, invocation, usage
+from sidecar.edge import config, invocation, models, usage
 from sidecar.edge.auth import LocalTrust
 from sidecar.edge.gate import Gate
 from sidecar.edge.listen import CannotListen, Tls
@@ -32,6 +32,7 @@ from sidecar.hangup import Hangup
 from sidecar.health import Health
 from sidecar.invoker import Invoker, abandoning
 from sidecar.journal import Journal, JournalFull, JournalPolicy, JournalVersionError, recover
+from sidecar.limits import Limits
 from sidecar.pricing import PriceFileError, Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.providers import registry
@@ -123,6 +124,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         transport = HttpxTransport()
         stack.push_async_callback(transport.close)
         health = Health(loaded.catalog.breaker, clock, loaded.catalog.time_scale)
+        limits = Limits(clock, loaded.catalog.time_scale)
         invoker = Invoker(
             catalog=lambda: configuration.catalog,
             wires=registry.wire,
@@ -131,6 +133,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             estimate=estimate,
             journal=journal,
             health=health,
+            limits=limits,
             budgets=PassThrough(),
             clock=clock,
             random=random.random,
@@ -149,6 +152,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
                 lambda: configuration.catalog, pricing, health.snapshot
             ).handlers(border),
             config.SERVICE: config.ConfigService(configuration).handlers(border),
+            models.SERVICE: models.ModelService(lambda: configuration.catalog, transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         }
         server = Server(services, settings.max_message_bytes)

@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="What is configured, and where each value came from.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+models_app = typer.Typer(help="Models that a self-hosted provider (Ollama) holds on its disk.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
 
 
 class Exit(IntEnum):
@@ -45,6 +47,7 @@ Address = Annotated[
     str, typer.Option(help="The sidecar's address; else TAXIMETER_ADDRESS, else the socket of this home.")
 ]
 
+Holder = Annotated[str, typer.Option(help="Which account of type ollama.")]
 Wide = Annotated[bool, typer.Option("--wide", "-w", help="Every column, however narrow the terminal is.")]
 
 RUN, CALL, READ, KEEP = "Run", "Call", "Read the books", "Keep the books"
@@ -227,6 +230,38 @@ def reload(
     from sidecar.commands import reload as command
 
     leave(command.reload(dry_run=dry_run, address=address, as_json=json))
+
+
+@models_app.command("list")
+def models_list(*, provider: Holder = "ollama", address: Address = "", json: Json = False) -> None:
+    """What is there."""
+    from sidecar.commands import models as command
+
+    leave(command.models(provider=provider, address=address, as_json=json))
+
+
+@models_app.command("show")
+def models_show(model: str, *, provider: Holder = "ollama", address: Address = "", json: Json = False) -> None:
+    """One model: its size, what it can do, how much it reads."""
+    from sidecar.commands import models as command
+
+    leave(command.show(model, provider=provider, address=address, as_json=json))
+
+
+@models_app.command("pull")
+def models_pull(model: str, *, provider: Holder = "ollama", address: Address = "", json: Json = False) -> None:
+    """Get a model (names: ollama.com/library); Ctrl-C stops, and the next pull goes on from there."""
+    from sidecar.commands import models as command
+
+    leave(command.pull(model, provider=provider, address=address, as_json=json))
+
+
+@models_app.command("delete")
+def models_delete(model: str, *, provider: Holder = "ollama", address: Address = "", json: Json = False) -> None:
+    """Take a model off the disk."""
+    from sidecar.commands import models as command
+
+    leave(command.delete(model, provider=provider, address=address, as_json=json))
 
 
 @app.command(rich_help_panel=RUN)
