@@ -304,6 +304,34 @@ class AttemptSummary(_message.Message):
 Global___AttemptSummary: _TypeAlias = AttemptSummary  # noqa: Y015
 
 @_typing.final
+class Skip(_message.Message):
+    """A target that was passed over without an attempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    model: _builtins.str
+    reason: _builtins.str
+    """"CIRCUIT_OPEN" | "RATE_LIMITED" | "NO_KEY" | ...: docs/routing.md lists them."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "provider", b"provider", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Skip: _TypeAlias = Skip  # noqa: Y015
+
+@_typing.final
 class Metering(_message.Message):
     """What a call came to. Also a detail of every error status of a call that was metered."""
 
@@ -326,6 +354,7 @@ class Metering(_message.Message):
     TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _builtins.int
     OVERHEAD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SKIPS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     provider: _builtins.str
     """The one that answered; empty if none did."""
@@ -357,6 +386,10 @@ class Metering(_message.Message):
     def overhead(self) -> _duration_pb2.Duration:
         """Spent in the sidecar itself."""
 
+    @_builtins.property
+    def skips(self) -> _containers.RepeatedCompositeFieldContainer[Global___Skip]:
+        """While planning and on the way."""
+
     def __init__(
         self,
         *,
@@ -377,10 +410,11 @@ class Metering(_message.Message):
         time_to_first_token: _duration_pb2.Duration | None = ...,
         overhead: _duration_pb2.Duration | None = ...,
         request_id: _builtins.str = ...,
+        skips: _abc.Iterable[Global___Skip] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "overhead", b"overhead", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "attempts", b"attempts", "call_id", b"call_id", "cost", b"cost", "duration", b"duration", "fallback_message", b"fallback_message", "fallback_reason", b"fallback_reason", "fallback_used", b"fallback_used", "model_reported", b"model_reported", "model_requested", b"model_requested", "overhead", b"overhead", "provider", b"provider", "request_id", b"request_id", "time_to_first_token", b"time_to_first_token", "trace_id", b"trace_id", "usage", b"usage", "usage_source", b"usage_source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "attempts", b"attempts", "call_id", b"call_id", "cost", b"cost", "duration", b"duration", "fallback_message", b"fallback_message", "fallback_reason", b"fallback_reason", "fallback_used", b"fallback_used", "model_reported", b"model_reported", "model_requested", b"model_requested", "overhead", b"overhead", "provider", b"provider", "request_id", b"request_id", "skips", b"skips", "time_to_first_token", b"time_to_first_token", "trace_id", b"trace_id", "usage", b"usage", "usage_source", b"usage_source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
