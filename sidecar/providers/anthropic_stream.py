@@ -54,6 +54,8 @@ class StreamReader:
             raise Garbled("the stream held no message")
         if self._stop_reason == REFUSAL and not self._blocks.answered:
             raise filtered(self._stop_details, self.usage)
+        if self.usage is not None and self.usage.output is None:
+            self.usage = None  # a whole answer whose output no one counted: not what it can be billed by
         return Reply(None, self.usage, self.model, (self._stop_reason,), self.response_id)
 
     def _read(self, data: bytes) -> Iterator[Any]:
@@ -72,11 +74,11 @@ class StreamReader:
     def _take(self, event: dict[str, Any]) -> Iterator[Any]:
         match event.get("type"):
             case "content_block_delta":
-                yield from self._blocks.delta(event.get("index"), _object(event, "delta"))
+                yield from self._blocks.delta(_index(event), _object(event, "delta"))
             case "content_block_start":
-                yield from self._blocks.start(event.get("index"), _object(event, "content_block"))
+                yield from self._blocks.start(_index(event), _object(event, "content_block"))
             case "content_block_stop":
-                yield from self._blocks.stop(event.get("index"))
+                yield from self._blocks.stop(_index(event))
             case "message_start":
                 self._begin(_object(event, "message"))
             case "message_delta":
@@ -116,12 +118,12 @@ class Blocks:
     """The content blocks that are being written, by their index."""
 
     def __init__(self) -> None:
-        self._open: dict[Any, _Block] = {}
+        self._open: dict[int, _Block] = {}
         self._tools = 0
         self.answered = False
         """Text or a tool call has come."""
 
-    def start(self, index: Any, begun: dict[str, Any]) -> Iterator[Any]:
+    def start(self, index: int, begun: dict[str, Any]) -> Iterator[Any]:
         block = self._open[index] = _Block(begun)
         if block.kind == "tool_use":
             block.tool_index = self._tools
@@ -133,7 +135,7 @@ class Blocks:
         elif thought := text_of(begun, "thinking"):
             yield pb.Delta(reasoning=thought)
 
-    def delta(self, index: Any, delta: dict[str, Any]) -> Iterator[Any]:
+    def delta(self, index: int, delta: dict[str, Any]) -> Iterator[Any]:
         block = self._open.get(index)
         match delta.get("type"):
             case "text_delta":
@@ -150,7 +152,7 @@ class Blocks:
                     block.has_input = True
                     yield pb.ToolCallDelta(tool_index=block.tool_index, arguments=arguments)
 
-    def stop(self, index: Any) -> Iterator[Any]:
+    def stop(self, index: int) -> Iterator[Any]:
         block = self._open.pop(index, None)
         if block is None:
             return
@@ -178,6 +180,11 @@ class _Block:
 
     def whole(self) -> dict[str, Any]:
         return {**self.begun, "thinking": "".join(self.thinking), "signature": self.signature}
+
+
+def _index(event: dict[str, Any]) -> int:
+    index = event.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _object(event: dict[str, Any], name: str) -> dict[str, Any]:
