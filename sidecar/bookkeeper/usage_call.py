@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from analytics.question import Question
 from sidecar.core.money import from_usd, usd_text
+from taximeter.fallbacks import fallback_message
 from taximeter.v1 import metering_pb2, usage_pb2
 
 Ask = Callable[[Question], list[dict[str, Any]]]
@@ -65,6 +66,7 @@ def _metering(call: Row, attempts: list[dict[str, Any]], lines: list[dict[str, A
         trace_id=call["trace_id"],
         request_id=call["request_id"],
         attempts=[_attempt(each, [line for line in lines if line["attempt"] == each["number"]]) for each in attempts],
+        skips=[metering_pb2.Skip(**skip) for skip in call["skips"] or ()],
     )
     if call["status"] == "open":
         return told
@@ -76,11 +78,21 @@ def _metering(call: Row, attempts: list[dict[str, Any]], lines: list[dict[str, A
     told.fallback_reason = metering_pb2.FallbackReason.Value(
         f"FALLBACK_REASON_{call['fallback_reason'] or 'UNSPECIFIED'}"
     )
+    told.fallback_message = _fallback_message(call, attempts)
     told.duration.CopyFrom(_milliseconds(call["duration_ms"]))
     told.overhead.CopyFrom(_milliseconds(call["overhead_us"] / 1000))
     if call["time_to_first_token_ms"] is not None:
         told.time_to_first_token.CopyFrom(_milliseconds(call["time_to_first_token_ms"]))
     return told
+
+
+def _fallback_message(call: Row, attempts: list[dict[str, Any]]) -> str:
+    """As the caller was told it."""
+    if not call["fallback_used"] or call["status"] != "ok":
+        return ""
+    tried = ((each["provider"], each["status"], each["error_type"]) for each in attempts)
+    skipped = ((skip["provider"], skip["reason"]) for skip in call["skips"] or ())
+    return fallback_message(call["provider"], tried, skipped)
 
 
 def _attempt(row: Row, lines: list[dict[str, Any]]) -> metering_pb2.AttemptSummary:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from sidecar.core.call import Attempt, AttemptStatus, CallRecord, CallStatus, UsageSource
+from sidecar.core.call import Attempt, CallRecord, CallStatus, Skip, UsageSource
 from sidecar.journal.records import cost_to_proto, usage_to_proto
+from taximeter import fallbacks
 from taximeter.v1 import metering_pb2 as pb
 
 _SOURCES = {
@@ -14,25 +15,6 @@ _SOURCES = {
     UsageSource.REPORTED: pb.USAGE_SOURCE_REPORTED,
     UsageSource.ESTIMATED: pb.USAGE_SOURCE_ESTIMATED,
 }
-_WORDS = {
-    "connect_error": "not reachable",
-    "connection_reset": "connection reset",
-    "server_error": "server error",
-    "rate_limited": "rate limited",
-    "connect_timeout": "no connection in time",
-    "ttft_timeout": "no first token in time",
-    "response_timeout": "no answer in time",
-    "stream_stalled": "stream stalled",
-    "stream_cut": "stream cut",
-    "garbled": "unreadable answer",
-    "answer_too_large": "answer too large",
-    "context_length": "context too long",
-    "key_rejected": "key rejected",
-    "model_not_found": "model not found",
-    "CIRCUIT_OPEN": "circuit open",
-    "BUDGET": "budget reached",
-}
-_MOVING_SKIPS = frozenset({"CIRCUIT_OPEN", "BUDGET", "RATE_LIMITED", "KEY_REJECTED"})
 
 
 def metering(record: CallRecord) -> pb.Metering:
@@ -54,6 +36,7 @@ def metering(record: CallRecord) -> pb.Metering:
         duration=duration(record.duration_ns),
         overhead=duration(record.overhead_ns),
         request_id=record.request_id,
+        skips=[_skip(skip) for skip in record.skips],
     )
     if record.first_token_ns is not None:
         told.time_to_first_token.CopyFrom(duration(record.first_token_ns - record.started_ns))
@@ -65,25 +48,16 @@ def fallback_reason(reason: str) -> pb.FallbackReason.ValueType:
 
 
 def fallback_message(record: CallRecord) -> str:
-    """One sentence for people about a fallback that worked; empty if none was needed, or none worked."""
+    """Empty if no fallback was needed, or none worked."""
     if not record.fallback_used or record.status is not CallStatus.OK:
         return ""
-    why = _first_trouble(record)
-    return f"This provider is unavailable ({why}); routed to fallback {record.provider_of_record}" if why else ""
+    attempts = ((each.target.provider, each.status.value, each.error_type) for each in record.attempts)
+    skips = ((skip.target.provider, skip.reason) for skip in record.skips)
+    return fallbacks.fallback_message(record.provider_of_record, attempts, skips)
 
 
-def _first_trouble(record: CallRecord) -> str:
-    for attempt in record.attempts:
-        if attempt.status is not AttemptStatus.OK:
-            return f"{attempt.target.provider}: {words(attempt.error_type)}"
-    for skip in record.skips:
-        if skip.reason in _MOVING_SKIPS:
-            return f"{skip.target.provider}: {words(skip.reason)}"
-    return ""
-
-
-def words(error_type: str) -> str:
-    return _WORDS.get(error_type, error_type.replace("_", " ").lower())
+def _skip(skip: Skip) -> pb.Skip:
+    return pb.Skip(provider=skip.target.provider, model=skip.target.model, reason=skip.reason)
 
 
 def _attempt(attempt: Attempt) -> pb.AttemptSummary:
