@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from sidecar.core.call import Capability, Operation, Preference, Strategy, StreamRecovery, Target, Timeouts
 
@@ -61,10 +62,18 @@ class Account:
     """What its wire needs besides (api_version, ...)."""
     display: str = ""
     """The provider's name for people: "OpenAI"; the account's name if empty."""
+    model_wires: Mapping[str, str] = field(default_factory=dict)
+    """Pattern of a model's name -> the wire it is spoken to by, where that is not the account's."""
+    deployments: bool = False
+    """Its models go by names of the user's own, which say nothing of what they are (Azure)."""
 
     @property
     def usable(self) -> bool:
         return self.enabled and not self.unusable
+
+    def wire_for(self, model: str) -> str:
+        found = (wire for pattern, wire in self.model_wires.items() if fnmatchcase(model, pattern))
+        return next(found, self.wire)
 
 
 @dataclass(frozen=True, slots=True)
