@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from sidecar.core import ids
 from sidecar.core.call import Skip, StreamRecovery, Target, Timeouts
@@ -11,12 +12,15 @@ from sidecar.core.catalog import Key
 from sidecar.core.faults import FallbackReason, Fault, KeyRejected, Refusal, RefusalReason, Unsupported
 from sidecar.health import Circuit
 from sidecar.invoker import refusals
+from sidecar.invoker.admission import Admission, Nobody
 from sidecar.invoker.bracket import Bracket
 from sidecar.invoker.live import Live
+from sidecar.invoker.outlook import Outlook
 from sidecar.invoker.rooms import Rooms
+from sidecar.limits import Permit
 from sidecar.providers.wire import Codec, HttpRequest
 from sidecar.retry import Again, Next, Situation, Stop, next_move
-from sidecar.routing import Plan, Planned, merged, nothing_left
+from sidecar.routing import Blocked, Plan, Planned, merged, nothing_left, waited_for
 
 _UNTIMED = Timeouts()
 
@@ -24,19 +28,22 @@ _UNTIMED = Timeouts()
 class Failover:
     """Gives the next attempt, as long as there is one, and takes each fault."""
 
-    def __init__(self, bracket: Bracket, plan: Plan, rooms: Rooms) -> None:
+    def __init__(self, bracket: Bracket, plan: Plan, rooms: Rooms, outlook: Outlook) -> None:
         self._bracket = bracket
         self._call = bracket.call
         self._course = bracket.course
         self._catalog = bracket.catalog
         self._plan = plan
         self._rooms = rooms
+        self._longest_s = self._catalog.retry.retry_after_max_s * self._catalog.time_scale
+        self._admission = Admission(outlook, rooms, self._longest_s, self._paused)
         self._queue = deque(plan.targets)
         self._keys: deque[Key] = deque(plan.targets[0].keys)
         self._tries_here = 0
         self._span_id = ids.span_id()
         self._fault: Fault | None = None
         self._unsupported: Unsupported | None = None
+        self._retry_after_s = plan.retry_after_s
         self._given_by: Target | None = None
         """Whose content the caller has."""
         self._moved: FallbackReason = FallbackReason.PROVIDER_ERROR
@@ -53,12 +60,12 @@ class Failover:
     async def next(self) -> Live:
         """The next attempt, written down as started. Raises Refusal when there is none."""
         while self._queue:
-            planned = self._queue[0]
-            if not await self._cooled(planned):
-                continue
-            if self.left_s <= 0:
-                raise refusals.deadline_exceeded(self._course.attempts)
-            live = self._started(planned)
+            found = await self._admission.admit(self._queue, max(self.left_s, 0.0))
+            if isinstance(found, Nobody):
+                self._give_up(found.why)
+                break
+            self._pass_over(found.before)
+            live = self._started(self._queue[0], found.permit)
             if live is not None:
                 return live
         raise self._nobody_left()
@@ -95,7 +102,7 @@ class Failover:
             case Again(after_s, other_key):
                 if other_key:
                     self._keys.popleft()
-                await self._pause(after_s)
+                await self._back_off(after_s)
             case Next(reason, place):
                 self._moved = reason
                 self._course.fallback = self._course.fallback or reason
@@ -111,9 +118,23 @@ class Failover:
         self._bracket.delivers(live)
         return before, self._moved
 
-    def _started(self, planned: Planned) -> Live | None:
+    def _started(self, planned: Planned, permit: Permit) -> Live | None:
         """None: this target cannot take the request, and was passed over."""
-        codec = self._rooms.wires(planned.account.wire)[self._call.operation]
+        try:
+            live = self._made(planned, permit)
+            if live is not None:
+                self._open(live)
+                return live
+        except BaseException:
+            permit.unused()
+            raise
+        permit.unused()
+        return None
+
+    def _made(self, planned: Planned, permit: Permit) -> Live | None:
+        if self.left_s <= 0:
+            raise refusals.deadline_exceeded(self._course.attempts)
+        codec = self._rooms.wires(planned.account.wire_for(planned.target.model))[self._call.operation]
         request = self._encoded(planned, codec)
         if request is None:
             return None
@@ -122,7 +143,7 @@ class Failover:
             self._pass_over_blocked(FallbackReason.CIRCUIT_OPEN, "circuit open")
             return None
         now_ns = self._rooms.clock.monotonic_ns()
-        live = Live(
+        return Live(
             number=len(self._course.attempts) + 1,
             planned=planned,
             timeouts=self._timeouts(planned),
@@ -130,17 +151,19 @@ class Failover:
             codec=codec,
             request=request,
             circuit=circuit,
+            permit=permit,
             span_id=self._span_id,
             started_at_ns=now_ns,
             started_ns=self._call.started_ns + now_ns - self._call.started_monotonic_ns,
         )
+
+    def _open(self, live: Live) -> None:
         try:
             self._bracket.open(live)
         except Exception:
-            self._rooms.health.released(planned.target, circuit)
+            self._rooms.health.released(live.planned.target, live.circuit)
             raise
         self._tries_here += 1
-        return live
 
     def _encoded(self, planned: Planned, codec: Codec) -> HttpRequest | None:
         call = self._call
@@ -163,17 +186,21 @@ class Failover:
             else merged((merged((own,), self._catalog.time_scale), planned.timeouts))
         )
 
-    async def _cooled(self, planned: Planned) -> bool:
-        """Waits for a target that is rate limited for a short while yet; passes over one that is blocked for longer."""
-        blocked = self._rooms.health.blocked(planned.target)
-        if blocked is None:
-            return True
-        longest_s = self._catalog.retry.retry_after_max_s * self._catalog.time_scale
-        if blocked.reason is FallbackReason.RATE_LIMITED and blocked.wait_s <= min(longest_s, self.left_s):
-            await self._pause(blocked.wait_s)
-            return True
-        self._pass_over_blocked(blocked.reason, blocked.detail)
-        return False
+    def _pass_over(self, before: Sequence[Blocked]) -> None:
+        """On to the first of the queue that can go now. Those before it that are only rate limited stand behind the
+        others from now on: a target that has not been tried may yet be the one that answers."""
+        for blocked in before:
+            planned, fresh = self._queue[0], not self._tries_here
+            self._pass_over_blocked(blocked.reason, blocked.detail)
+            if fresh and waited_for(blocked, self._longest_s):
+                self._queue.append(planned)
+
+    def _give_up(self, why: Sequence[Blocked]) -> None:
+        """None of the queue can go."""
+        for blocked in why:
+            self._pass_over_blocked(blocked.reason, blocked.detail)
+        waits = [blocked.wait_s for blocked in why if blocked.wait_s > 0]
+        self._retry_after_s = min(waits, default=self._retry_after_s)
 
     def _pass_over_blocked(self, reason: FallbackReason, detail: str) -> None:
         self._moved = (self._fault.reason if self._fault is not None else None) or reason
@@ -182,9 +209,13 @@ class Failover:
             self._course.fallback = self._course.fallback or self._moved
 
     def _skip(self, reason: str, detail: str) -> None:
-        target = self._queue[0].target
-        self._course.skips.append(Skip(target, reason, detail))
-        self._rooms.log.debug("passed_over", call_id=self._call.call_id, target=str(self._queue[0]), reason=reason)
+        """Told once of each target and reason."""
+        planned = self._queue[0]
+        if not any(known.target == planned.target and known.reason == reason for known in self._course.skips):
+            self._course.skips.append(Skip(planned.target, reason, detail))
+        self._rooms.log.debug(
+            "passed_over", call_id=self._call.call_id, target=str(planned), reason=reason, detail=detail
+        )
         self._leave()
 
     def _leave(self) -> None:
@@ -194,19 +225,22 @@ class Failover:
         self._tries_here = 0
         self._span_id = ids.span_id()
 
-    async def _pause(self, for_s: float) -> None:
+    async def _back_off(self, for_s: float) -> None:
         before_ns = self._rooms.clock.monotonic_ns()
         try:
             await asyncio.sleep(for_s)
         finally:
-            passed_ns = self._rooms.clock.monotonic_ns() - before_ns
-            self._course.paused_ns += passed_ns
-            if not self._course.attempts:
-                self._course.queued_ns += passed_ns
+            self._paused(self._rooms.clock.monotonic_ns() - before_ns)
+
+    def _paused(self, for_ns: int) -> None:
+        """Waited, but not for a provider."""
+        self._course.paused_ns += for_ns
+        if not self._course.attempts:
+            self._course.queued_ns += for_ns
 
     def _nobody_left(self) -> Refusal:
         if self._fault is not None:
             return refusals.stopped(RefusalReason.ALL_ATTEMPTS_FAILED, self._fault, self._course.attempts)
         if self._unsupported is not None and all(skip.reason == "NOT_SUPPORTED" for skip in self._course.skips):
             return Refusal("UNIMPLEMENTED", RefusalReason.OPERATION_NOT_SUPPORTED, self._unsupported.message)
-        return nothing_left(self._call, self._catalog, self._plan.pool, self._course.skips, self._plan.retry_after_s)
+        return nothing_left(self._call, self._catalog, self._plan.pool, self._course.skips, self._retry_after_s)

@@ -18,7 +18,7 @@ from functools import lru_cache
 from urllib.parse import parse_qs, quote, urlsplit
 
 GA_VERSION = "2024-10-21"
-"""The last dated version that is no preview (learn.microsoft.com/azure/ai-services/openai/reference, read 2026-11-21)."""
+"""The last dated version that is no preview: learn.microsoft.com/azure/ai-services/openai/reference (2026-11-21)."""
 MODELS_VERSION = "2024-05-01-preview"
 """learn.microsoft.com/azure/foundry/foundry-models/concepts/endpoints, read 2026-11-21."""
 

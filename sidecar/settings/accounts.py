@@ -10,10 +10,10 @@ from sidecar.core.catalog import Account, Key
 from sidecar.settings import units
 from sidecar.settings.drafts import SLOTS, Draft, Drafts
 from sidecar.settings.providers import in_variable
-from sidecar.settings.rows import URL_VARIABLES
+from sidecar.settings.rows import RESPONSES_WIRES, URL_VARIABLES, Row
 from sidecar.settings.sources import Origin, Problems
 from sidecar.settings.timeouts import TIMEOUTS
-from sidecar.settings.urls import endpoint
+from sidecar.settings.urls import azure_url, endpoint
 
 _capability = units.member(Capability)
 
@@ -30,6 +30,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "capabilities": capabilities,
     "self_hosted": units.boolean,
     "api_version": units.string,
+    "api": units.one_of("chat", "responses"),
     **dict.fromkeys((*SLOTS, "default_model"), units.string),
     **{f"timeouts.{name}": units.duration_s for name in TIMEOUTS},
 }
@@ -38,14 +39,13 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
 def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
     """The account of a draft. What is wrong in a value is an error; what is only missing makes it unusable."""
     row = draft.row
-    read = {
-        name: found
-        for name, value in draft.values.items()
-        if (found := problems.read(value, _READERS[name])) is not None
-    }
+    read = _read(draft, problems)
     wire, url, warning = endpoint(row, read.get("url") or row.base_url)
     if warning:
         problems.warn(draft.values["url"].origin, warning)
+    model_wires = _model_wires(row, wire) if "api" not in read else {}
+    if read.get("api") == "responses":
+        wire = _by_responses(draft, wire, problems)
     keys = (Key(draft.values["key"].origin.name, read["key"]),) if "key" in read else ()
     options = {**row.options, "api_version": read["api_version"]} if "api_version" in read else row.options
     return Account(
@@ -68,7 +68,30 @@ def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
         unusable=_why_unusable(draft, wire, url, wires),
         options=options,
         display=row.display if row.type == draft.name else "",
+        model_wires=model_wires,
+        deployments=row.deployments,
     )
+
+
+def _read(draft: Draft, problems: Problems) -> dict[str, Any]:
+    """What is right in it, by field."""
+    readers = {**_READERS, "url": azure_url} if draft.row.wire == "azure" else _READERS
+    return {
+        name: found
+        for name, value in draft.values.items()
+        if (found := problems.read(value, readers[name])) is not None
+    }
+
+
+def _model_wires(row: Row, wire: str) -> dict[str, str]:
+    """The models that only the Responses API knows; an account that says which API it wants gets that one for all."""
+    return dict.fromkeys(row.responses_models, row.responses_wire) if wire == row.wire else {}
+
+
+def _by_responses(draft: Draft, wire: str, problems: Problems) -> str:
+    if wire not in RESPONSES_WIRES:
+        problems.error(draft.values["api"].origin, f"{draft.row.display} has no Responses API")
+    return RESPONSES_WIRES.get(wire, wire)
 
 
 def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> str:
@@ -85,14 +108,18 @@ def key_variable(draft: Draft) -> str:
     if draft.key_variable:
         return draft.key_variable
     vendor = draft.row.key_env if draft.name == draft.row.type else ()
-    own = any(value.origin.name.startswith("AI_") for value in draft.values.values())
-    return vendor[0] if vendor and not own else f"AI_{in_variable(draft.name)}_KEY"
+    return vendor[0] if vendor and not _by_own(draft) else f"AI_{in_variable(draft.name)}_KEY"
 
 
 def url_variable(draft: Draft) -> str:
     """The variable that would give this account its base URL."""
     vendor = URL_VARIABLES.get(draft.row.type, ()) if draft.name == draft.row.type else ()
-    return vendor[0] if vendor else f"AI_{in_variable(draft.name)}_URL"
+    return vendor[0] if vendor and not _by_own(draft) else f"AI_{in_variable(draft.name)}_URL"
+
+
+def _by_own(draft: Draft) -> bool:
+    """Whether AI_<NAME>_* speaks of it: what is missing is then told by that name too."""
+    return any(value.origin.name.startswith("AI_") for value in draft.values.values())
 
 
 def check_models(drafts: Drafts, problems: Problems) -> None:

@@ -34,7 +34,7 @@ def account_name(written: str) -> str:
 
 @dataclass(slots=True)
 class Draft:
-    """Fields: url key enabled weight api_version default_model capabilities self_hosted timeouts.* and the slots."""
+    """Fields: url key enabled weight api_version api default_model capabilities self_hosted, timeouts.*, the slots."""
 
     name: str
     row: Row

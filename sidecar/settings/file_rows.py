@@ -34,6 +34,8 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
     "aggregator": units.boolean,
     "self_hosted": units.boolean,
     "needs_key": units.boolean,
+    "responses_models": lambda raw: list(units.names(raw)),
+    "deployments": units.boolean,
     "operations": _each(units.member(Operation)),
     "capabilities": _each(units.member(Capability)),
 }

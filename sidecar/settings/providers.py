@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sidecar.settings.drafts import Draft, Drafts, account_name
 from sidecar.settings.nearest import nearest
-from sidecar.settings.rows import MODEL_VARIABLES, URL_VARIABLES, Rows
+from sidecar.settings.rows import MODEL_VARIABLES, URL_VARIABLES, VERSION_VARIABLES, Rows
 from sidecar.settings.sources import DOTENV, Problems, Sources, Value
 
 FIELDS = {
@@ -19,6 +19,7 @@ FIELDS = {
     "ENABLED": "enabled",
     "WEIGHT": "weight",
     "API_VERSION": "api_version",
+    "API": "api",
 }
 TASK_FIELDS = ("PROVIDER", "MODEL", "FALLBACK_PROVIDER", "FALLBACK_MODEL")
 TASKS = ("image", "text", "video-slides", "agent")
@@ -50,6 +51,7 @@ def vendor_variables(rows: Rows) -> Iterator[tuple[str, str, str]]:
     for row in rows.values():
         yield from ((row.type, "key", name) for name in row.key_env)
         yield from ((row.type, "url", name) for name in URL_VARIABLES.get(row.type, ()))
+        yield from ((row.type, "api_version", name) for name in VERSION_VARIABLES.get(row.type, ()))
         yield from ((row.type, slot, name) for slot, name in MODEL_VARIABLES.get(row.type, {}).items())
 
 
@@ -100,7 +102,8 @@ def _collect(sources: Sources, drafts: Drafts) -> dict[str, _Found]:
     for name, field_, variable in vendor_variables(drafts.rows):
         if given := sources.get(variable):
             found.setdefault(name, _Found()).vendor.setdefault(field_, given)
-    return found
+    # A version alone is not an account: OPENAI_API_VERSION may be there for another program.
+    return {name: of for name, of in found.items() if of.own or of.vendor.keys() - {"api_version"}}
 
 
 def _place(name: str, found: _Found, sources: Sources, drafts: Drafts) -> tuple[int, int, str]:

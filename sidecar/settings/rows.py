@@ -22,6 +22,7 @@ URL_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "gemini": ("GEMINI_BASE_URL",),
     "together": ("TOGETHER_BASE_URL",),
     "ollama": ("OLLAMA_BASE_URL", "OLLAMA_URL"),
+    "azure": ("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),
     GENERIC: ("OPENAI_COMPATIBLE_BASE_URL",),
 }
 """Vendors' own variables for a base URL; the first that is set counts."""
@@ -30,7 +31,14 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     GENERIC: ("OPENAI_COMPATIBLE_API_KEY",),
 }
 """Vendors' own variables for a key where the row's `key_env` does not say it all."""
+VERSION_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "azure": ("OPENAI_API_VERSION", "AZURE_OPENAI_API_VERSION", "AZURE_API_VERSION"),
+}
+"""Variables for the version of a vendor's API, as its own client and others read them."""
 MODEL_VARIABLES: Mapping[str, Mapping[str, str]] = {"openai": {"smart": "SMART_LLM", "fast": "FAST_LLM"}}
+
+RESPONSES_WIRES = {"openai": "openai-responses", "azure": "azure-responses"}
+"""A wire -> the same with chat by the Responses API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,12 @@ class Row:
     """Slot -> default model; a slot that the provider has no model for is absent."""
     options: Mapping[str, object] = field(default_factory=dict)
     """Handed to the wire as they stand, `auth` among them."""
+    responses_wire: str = ""
+    """Which wire an account speaks with api = "responses"; empty = its provider has no Responses API."""
+    responses_models: tuple[str, ...] = ()
+    """Patterns of the models that are spoken to by nothing else."""
+    deployments: bool = False
+    """See Account."""
 
 
 Rows = Mapping[str, Row]
@@ -86,7 +100,14 @@ def parse_row(name: str, table: Mapping[str, Any]) -> Row:
         operations=frozenset(map(Operation, table.get("operations", ()))),
         capabilities=frozenset(map(Capability, table.get("capabilities", ()))),
         models={slot: model for slot, model in table.get("models", {}).items() if model},
-        options={"auth": table.get("auth", "bearer"), **table.get("options", {})},
+        options={
+            "auth": table.get("auth", "bearer"),
+            **({"probe": table["probe"]} if "probe" in table else {}),
+            **table.get("options", {}),
+        },
+        responses_wire=RESPONSES_WIRES.get(table["wire"], ""),
+        responses_models=tuple(table.get("responses_models", ())),
+        deployments=table.get("deployments", False),
     )
 
 

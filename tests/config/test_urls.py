@@ -24,7 +24,10 @@ UNDER_V1 = dataclasses.replace(ROWS["ollama"], wire="openai", base_path="/v1")
         pytest.param(ROWS["ollama"], "http://h:1/api", ("ollama", "http://h:1"), id="ollama: /api is stripped"),
         pytest.param(ROWS["ollama"], "http://h:1", ("ollama", "http://h:1"), id="ollama: as it should be"),
         pytest.param(
-            ROWS["azure"], "https://a.test/x/openai", ("openai", "https://a.test/x/openai"), id="any openai door"
+            ROWS["anthropic"], "https://a.test/x/openai", ("openai", "https://a.test/x/openai"), id="any openai door"
+        ),
+        pytest.param(
+            ROWS["azure"], "https://a.test/openai", ("azure", "https://a.test/openai"), id="azure reads it by itself"
         ),
         pytest.param(
             ROWS["groq"], "https://g.test/x/anthropic", ("anthropic", "https://g.test/x/anthropic"), id="anthropic door"
