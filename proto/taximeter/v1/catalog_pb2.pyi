@@ -415,6 +415,8 @@ class AccountHealth(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     PROBED_AT_FIELD_NUMBER: _builtins.int
     PROBE_ERROR_TYPE_FIELD_NUMBER: _builtins.int
+    PROBES_FIELD_NUMBER: _builtins.int
+    FAILED_PROBES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     state: _builtins.str
     """"usable", or why not: "disabled", "OPENAI_API_KEY is not set", ..."""
@@ -422,6 +424,9 @@ class AccountHealth(_message.Message):
     max_concurrent: _builtins.int
     """Absent: no such limit is known."""
     probe_error_type: _builtins.str
+    probes: _builtins.int
+    """Since the start of this sidecar."""
+    failed_probes: _builtins.int
     @_builtins.property
     def keys_aside(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Masked keys that the provider has rejected of late."""
@@ -446,10 +451,12 @@ class AccountHealth(_message.Message):
         tokens: Global___RateLimit | None = ...,
         probed_at: _timestamp_pb2.Timestamp | None = ...,
         probe_error_type: _builtins.str = ...,
+        probes: _builtins.int = ...,
+        failed_probes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent", "max_concurrent", b"max_concurrent", "probed_at", b"probed_at", "requests", b"requests", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent", "in_flight", b"in_flight", "keys_aside", b"keys_aside", "max_concurrent", b"max_concurrent", "probe_error_type", b"probe_error_type", "probed_at", b"probed_at", "provider", b"provider", "requests", b"requests", "state", b"state", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent", "failed_probes", b"failed_probes", "in_flight", b"in_flight", "keys_aside", b"keys_aside", "max_concurrent", b"max_concurrent", "probe_error_type", b"probe_error_type", "probed_at", b"probed_at", "probes", b"probes", "provider", b"provider", "requests", b"requests", "state", b"state", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_concurrent: _TypeAlias = _typing.Literal["max_concurrent"]  # noqa: Y015
     _WhichOneofArgType__max_concurrent: _TypeAlias = _typing.Literal["_max_concurrent", b"_max_concurrent"]  # noqa: Y015
