@@ -61,7 +61,7 @@ _KNOWN: tuple[tuple[Ways, tuple[str, ...]], ...] = (
     (_BOTH, ("claude-*-4-6*",)),
     (replace(_UNFORCED, off="between_tools"), ("claude-sonnet-5-5*",)),
     (_ADAPTIVE, ("claude-opus-4-7*", "claude-sonnet-5*")),
-    (_UNFORCED, ("claude-opus-5-5*", "claude-fable-5-1*", "claude-mythos-5-1*")),
+    (_UNFORCED, ("claude-opus-5-5*", "claude-*-5-[12]", "claude-*-5-[12]-*")),  # Fable and Mythos
     (_ALWAYS, ("claude-fable-5*", "claude-mythos-*")),
     (_WITH_SYSTEM, ("claude-opus-4-8*", "claude-opus-5*", "claude-haiku-5*")),
     (_YET_TO_COME, ("claude-*",)),

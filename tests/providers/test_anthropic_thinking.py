@@ -110,6 +110,8 @@ def test_effort_and_schema_share_a_field() -> None:
         param("anthropic/claude-haiku-4.5", "claude-haiku-4-5", id="as-routers-write-it"),
         param("us.anthropic.claude-opus-4-8-v1:0", "claude-opus-4-8", id="as-amazon-writes-it"),
         param("Claude-Sonnet-5", "claude-opus-4-7", id="in-capitals"),
+        param("claude-fable-5-2-20261101", "claude-opus-5-5", id="a-minor-version-and-a-date"),
+        param("claude-fable-5-20260601", "claude-mythos-5", id="a-date-that-is-no-minor-version"),
         param("claude-sonnet-4-20250514", "claude-sonnet-4-0", id="before-the-short-names"),
     ],
 )
