@@ -63,7 +63,8 @@ class Pricing:
     ) -> Cost:
         """What `usage` of `account` came to at `at_ns` (UTC). By the reported model, else the one asked for.
 
-        An operator's override under either name goes before a published price under the other.
+        An operator's override under either name goes before a published price under the other. What a deployment is
+        called tells its price only as long as the model behind it is not reported.
         """
         if account.declared_price_zero:
             found = card.meters(usage, card.FREE.rates) or {}
@@ -109,17 +110,21 @@ class Pricing:
         if account.declared_price_zero:
             return card.FREE
         names = (account.name, account.type, _price_provider(account))
-        found = (schedule.at(at_ns) for schedule in self._schedules(names, models))
+        published = models[:1] if account.deployments and models[0] else models
+        found = (schedule.at(at_ns) for schedule in self._schedules(names, models, published))
         return next((rates for rates in found if rates is not None and rates.rates), None)
 
-    def _find_schedules(self, names: tuple[str, str, str], models: tuple[str, ...]) -> tuple[Schedule, ...]:
-        """Every schedule that could price one of `models`, the first to be asked first."""
-        sources: tuple[Callable[[str], Schedule | None], ...] = (
-            lambda model: self._overrides.find(names, model),
-            lambda model: snapshot.schedule(names[2], model),
-            lambda model: self._supplement.find(names, model),
+    def _find_schedules(
+        self, names: tuple[str, str, str], models: tuple[str, ...], published: tuple[str, ...]
+    ) -> tuple[Schedule, ...]:
+        """Every schedule that could price one of `models`, the first to be asked first; in public tables only some of
+        them are looked for."""
+        sources: tuple[tuple[Callable[[str], Schedule | None], tuple[str, ...]], ...] = (
+            (lambda model: self._overrides.find(names, model), models),
+            (lambda model: snapshot.schedule(names[2], model), published),
+            (lambda model: self._supplement.find(names, model), published),
         )
-        found = (source(model) for source in sources for model in models if model)
+        found = (source(model) for source, asked in sources for model in asked if model)
         return tuple(schedule for schedule in found if schedule is not None)
 
 

@@ -149,6 +149,16 @@ def test_the_reported_model_is_priced_not_the_deployment() -> None:
     assert found.amount_picodollars == 15 * DOLLAR // 100
 
 
+def test_a_deployment_named_as_another_model_lends_it_no_price() -> None:
+    azure = account("azure", deployments=True)
+    assert PRICING.cost(azure, "gpt-4o-mini", "something-else", Usage(input=1, output=1), NOW_NS) == UNPRICED
+
+
+def test_a_deployments_name_is_all_there_is_before_the_model_is_reported() -> None:
+    azure = account("azure", deployments=True)
+    assert PRICING.cost(azure, "gpt-4o-mini", "", Usage(input=1_000_000, output=0), NOW_NS).priced
+
+
 def test_the_requested_model_is_priced_where_the_reported_is_unknown() -> None:
     found = PRICING.cost(account(), "gpt-4o-mini", "something-else", Usage(input=1_000_000, output=0), NOW_NS)
     assert found.amount_picodollars == 15 * DOLLAR // 100
