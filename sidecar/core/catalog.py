@@ -31,6 +31,35 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What an account may be asked at most, over all its models. None: no limit."""
+
+    max_concurrent: int | None = None
+    """Requests in flight at once."""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Input and output together."""
+
+
+NO_LIMITS = RateLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a provider's answer tells of one of its limits."""
+
+    unit: str
+    """requests | tokens"""
+    limit: int
+    """In one window."""
+    remaining: int
+    reset_s: float | None = None
+    """Until the limit is whole again; None: not told."""
+    window_s: float | None = None
+    """None: not told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One account at one provider: where it is, how it is spoken to, which keys open it."""
 
@@ -66,6 +95,7 @@ class Account:
     """Pattern of a model's name -> the wire it is spoken to by, where that is not the account's."""
     deployments: bool = False
     """Its models go by names of the user's own, which say nothing of what they are (Azure)."""
+    limits: RateLimits = NO_LIMITS
 
     @property
     def usable(self) -> bool:

@@ -86,7 +86,9 @@ class Bracket:
         self._live = None
         now_ns, course = self._now_ns(), self.course
         live.resumes(now_ns)
-        attempt = live.ended(status, now_ns, self._bill(live, status, fault), fault, error_type)
+        billed = self._bill(live, status, fault)
+        live.permit.release(billed.tokens)
+        attempt = live.ended(status, now_ns, billed, fault, error_type)
         course.attempts.append(attempt)
         course.provider_ns += live.provider_ns
         if live.delivered or status is AttemptStatus.OK:

@@ -13,6 +13,8 @@ from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, FirstTokenTimeout, Garbled, ResponseTimeout, Stalled, StreamCut
 from sidecar.invoker.live import Live
 from sidecar.invoker.watch import Watch
+from sidecar.limits import Limits
+from sidecar.providers.allowances import allowances
 from sidecar.providers.http import CREDENTIALS, server_of
 from sidecar.providers.transport import Answer, Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse, Pending, Reader, Reply
@@ -28,9 +30,10 @@ class DeadlinePassed(Exception):
 class Exchange:
     """`left_s` below: until the caller's deadline."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, limits: Limits) -> None:
         self._transport = transport
         self._clock = clock
+        self._limits = limits
 
     async def ask(self, live: Live, left_s: float, catalog: Catalog) -> None:
         """The whole answer at once, as `live.reply`. Raises Fault, DeadlinePassed."""
@@ -59,7 +62,7 @@ class Exchange:
         connect_s = live.timeouts.connect_s or 0.0
         response = await self._transport.send(request, connect_s=connect_s, max_bytes=max_bytes)
         live.resumes(self._clock.monotonic_ns())
-        live.answered(response.status, response.headers)
+        self._answered(live, response)
         live.bytes_received += len(response.body)
         if not 200 <= response.status < 300:
             raise live.codec.fault(response)
@@ -100,6 +103,7 @@ class Exchange:
         try:
             ear.listen()
             async with self._transport.stream(request, connect_s=connect_s, max_bytes=max_bytes) as answer:
+                self._answered(live, answer)
                 await _accepted(live, answer)
                 async for data in answer.chunks():
                     ear.rest()
@@ -119,6 +123,13 @@ class Exchange:
         except StreamCut:
             if not reader.complete:
                 raise
+
+    def _answered(self, live: Live, answer: HttpResponse | Answer) -> None:
+        """The headers have come: they may tell of the provider's limits."""
+        live.answered(answer.status, answer.headers)
+        told = allowances(answer.headers, self._clock.wall_ns)
+        if told:
+            self._limits.learn(live.planned.target, told)
 
     def _fed(self, live: Live, reader: Reader, data: bytes) -> tuple[list[Any], Fault | None]:
         """What the data holds, all of it counted before any of it is passed on: the caller may hang up any time."""
@@ -155,7 +166,6 @@ def _under(live: Live, path: str) -> str:
 
 async def _accepted(live: Live, answer: Answer) -> None:
     """Raises the fault of an answer outside 2xx."""
-    live.answered(answer.status, answer.headers)
     if not 200 <= answer.status < 300:
         body = await answer.body()
         live.bytes_received += len(body)

@@ -19,10 +19,12 @@ from sidecar.invoker.exchange import Exchange
 from sidecar.invoker.failover import Failover
 from sidecar.invoker.live import Live
 from sidecar.invoker.meter import Estimate, Prices
+from sidecar.invoker.outlook import Outlook
 from sidecar.invoker.pools import Pools
 from sidecar.invoker.rooms import JournalPort, Rooms
 from sidecar.invoker.whole import in_parts, parts_of
 from sidecar.journal import JournalFailed, JournalFull
+from sidecar.limits import Limits
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import Wire
 from sidecar.routing import nothing_left, plan
@@ -41,14 +43,15 @@ class Invoker:
         estimate: Estimate,
         journal: JournalPort,
         health: Health,
+        limits: Limits,
         budgets: Budgets,
         clock: Clock,
         random: Callable[[], float],
         log: Any,
     ) -> None:
         self._catalog = catalog
-        self._rooms = Rooms(wires, pricing, estimate, journal, health, budgets, clock, random, log)
-        self._exchange = Exchange(transport, clock)
+        self._rooms = Rooms(wires, pricing, estimate, journal, health, limits, budgets, clock, random, log)
+        self._exchange = Exchange(transport, clock, limits)
         self._pools = Pools(wires, pricing, estimate)
         self.unrecorded = 0
         """Calls refused because the journal took no entry for them."""
@@ -122,12 +125,13 @@ class Invoker:
         """Raises Refusal when nobody can take the call."""
         call, catalog, rooms = bracket.call, bracket.catalog, self._rooms
         pool, turns = self._pools.of(call, catalog)
+        outlook = Outlook(call, rooms.health, rooms.limits, rooms.estimate)
         made = plan(
             pool,
             call,
-            turn=next(turns),
+            turn=turns.take(),
             chance=rooms.random(),
-            view=rooms.health,
+            view=outlook,
             price=self._pools.price,
             longest_wait_s=catalog.retry.retry_after_max_s * catalog.time_scale,
         )
@@ -145,7 +149,7 @@ class Invoker:
         if not made.targets:
             raise nothing_left(call, catalog, pool, made.skips, made.retry_after_s)
         bracket.hold = rooms.budgets.reserve(call, [planned.target for planned in made.targets])
-        return Failover(bracket, made, rooms)
+        return Failover(bracket, made, rooms, outlook)
 
     async def _parts(self, live: Live, left_s: float, catalog: Catalog) -> AsyncGenerator[Any, None]:
         """Nothing, if the operation's answer does not come in parts. A codec that does not stream gives all at once."""

@@ -11,6 +11,7 @@ from sidecar.core.catalog import Key
 from sidecar.core.faults import Fault
 from sidecar.health import Circuit
 from sidecar.invoker.meter import Bill, Received
+from sidecar.limits import Permit
 from sidecar.providers.http import provider_request_id, server_of
 from sidecar.providers.wire import Codec, HttpRequest, Reader, Reply
 from sidecar.routing import Planned
@@ -31,6 +32,7 @@ class Live:
     codec: Codec
     request: HttpRequest
     circuit: Circuit
+    permit: Permit
     span_id: str
     started_at_ns: int
     started_ns: int

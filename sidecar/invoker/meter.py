@@ -67,6 +67,13 @@ class Bill:
     cost_at_risk_picodollars: int = 0
     maybe_billed: bool = False
 
+    @property
+    def tokens(self) -> int | None:
+        """In and out; None: nobody knows whether any were used."""
+        if self.usage_source is UsageSource.NONE:
+            return None if self.maybe_billed else 0
+        return (self.usage.input or 0) + (self.usage.output or 0)
+
 
 NOTHING = Bill()
 UNMETERED = Bill(cost=UNPRICED, maybe_billed=True)
@@ -120,6 +127,17 @@ def total(attempts: Sequence[Attempt]) -> Bill:
         cost_at_risk_picodollars=at_risk,
         maybe_billed=maybe_billed,
     )
+
+
+_USUAL_ANSWER_BYTES = 1024
+"""Of a call that sets no limit."""
+
+
+def expected(call: Call, estimate: Estimate) -> tuple[int, int]:
+    """Tokens in and out that a call of this size may come to, before it is made."""
+    usual = estimate(call.operation.value, call.bytes_in, _USUAL_ANSWER_BYTES)
+    answer = usual.output and (call.parameters.max_tokens or usual.output)
+    return usual.input or 0, answer or 0
 
 
 _METERS = tuple(field.name for field in fields(Usage))

@@ -12,6 +12,7 @@ from sidecar.core.call import CallRecord
 from sidecar.core.clock import Clock
 from sidecar.health import Health
 from sidecar.invoker.meter import Estimate, Prices
+from sidecar.limits import Limits
 from sidecar.providers.wire import Wire
 
 
@@ -34,6 +35,7 @@ class Rooms:
     estimate: Estimate
     journal: JournalPort
     health: Health
+    limits: Limits
     budgets: Budgets
     clock: Clock
     random: Callable[[], float]

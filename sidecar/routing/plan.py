@@ -25,14 +25,19 @@ class Blocked(Protocol):
 
     @property
     def wait_s(self) -> float:
-        """Until it may be tried."""
+        """Until it may be tried; 0: nobody knows."""
+        ...
+
+    @property
+    def firm(self) -> bool:
+        """False: it may be tried all the same, where nothing else is left."""
         ...
 
 
 class View(Protocol):
-    """What planning sees of health."""
+    """What planning sees of health and limits."""
 
-    def blocked(self, target: Target) -> Blocked | None:
+    def blocked(self, planned: Planned) -> Blocked | None:
         """CIRCUIT_OPEN or RATE_LIMITED; None: go ahead."""
         ...
 
@@ -51,7 +56,7 @@ Price = Callable[[Planned, Call], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Targets in the order of trying. None left: `nothing_left` says why."""
+    """Targets in the order of trying, those to be waited for last. None left: `nothing_left` says why."""
 
     targets: tuple[Planned, ...]
     skips: tuple[Skip, ...]
@@ -69,7 +74,7 @@ def plan(
 ) -> Plan:
     """Who is tried, in which order, and who is passed over.
 
-    A cooling target is passed over, but waited for (up to `longest_wait_s`) where there is no other.
+    A rate-limited target goes behind all others, to be waited for (up to `longest_wait_s`) when it comes to that.
     """
     preference = call.preference or pool.preference
     recovery = call.stream_recovery or pool.stream_recovery
@@ -78,39 +83,50 @@ def plan(
         return _preferred(_ranked(order(chain, pool.strategy, turn, chance), call, preference, view, price), call)
 
     fit: list[Planned] = []
-    troubled: list[tuple[Planned, FallbackReason, str, float]] = []
+    troubled: list[tuple[Planned, Blocked]] = []
     for each in pool.chain:
         trouble = _trouble(each, view)
         if trouble is None:
             fit.append(_with_good_keys(each, view))
         else:
-            troubled.append((each, *trouble))
+            troubled.append((each, trouble))
     if not troubled:
         return Plan(tuple(ordered(fit)), pool.skips, pool, preference, recovery)
-    if not fit:
-        cooling = (
-            each for each, reason, _, wait_s in troubled if reason == "RATE_LIMITED" and wait_s <= longest_wait_s
-        )
-        fit = [_with_good_keys(each, view) for each in cooling]
-    waited_for = {each.target for each in fit}
-    passed = [(each.target, reason, detail) for each, reason, detail, _ in troubled if each.target not in waited_for]
-    why = {target: reason for target, reason, _ in passed}
+    later = [_with_good_keys(each, view) for each, it in troubled if waited_for(it, longest_wait_s)]
+    passed = [(each, it) for each, it in troubled if fit or not waited_for(it, longest_wait_s)]
+    targets = (*ordered(fit), *ordered(later))
+    why = {each.target: it.reason for each, it in passed}
     return Plan(
-        targets=tuple(ordered(fit)),
-        skips=(*pool.skips, *(Skip(target, reason.value, detail) for target, reason, detail in passed)),
+        targets=targets,
+        skips=(*pool.skips, *(Skip(each.target, it.reason.value, it.detail) for each, it in passed)),
         pool=pool,
         preference=preference,
         stream_recovery=recovery,
-        moved_on=why.get(ordered(pool.chain)[0].target) if fit else None,
-        retry_after_s=min((wait_s for *_, wait_s in troubled if wait_s > 0), default=None),
+        moved_on=why.get(ordered(pool.chain)[0].target) if targets else None,
+        retry_after_s=min((it.wait_s for _, it in troubled if it.wait_s > 0), default=None),
     )
 
 
-def _trouble(each: Planned, view: View) -> tuple[FallbackReason, str, float] | None:
+def waited_for(blocked: Blocked, longest_wait_s: float) -> bool:
+    """Whether a target that is blocked now is worth coming back to within the same call."""
+    return blocked.reason is FallbackReason.RATE_LIMITED and (blocked.wait_s <= longest_wait_s or not blocked.firm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    reason: FallbackReason
+    detail: str
+    wait_s: float = 0.0
+    firm: bool = True
+
+
+_NO_KEY_LEFT = _Trouble(FallbackReason.KEY_REJECTED, "key rejected")
+
+
+def _trouble(each: Planned, view: View) -> Blocked | None:
     if all(view.key_aside(key.key_id) for key in each.keys):
-        return FallbackReason.KEY_REJECTED, "key rejected", 0.0
-    blocked = view.blocked(each.target)
-    return None if blocked is None else (blocked.reason, blocked.detail, blocked.wait_s)
+        return _NO_KEY_LEFT
+    return view.blocked(each)
 
 
 def _with_good_keys(each: Planned, view: View) -> Planned:

@@ -12,6 +12,7 @@ from sidecar.health import Health
 from sidecar.invoker import Invoker, abandoning
 from sidecar.journal import Journal, JournalPolicy, Tail, recover
 from sidecar.journal.records import from_proto
+from sidecar.limits import Limits
 from sidecar.pricing import Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.providers.registry import wire
@@ -32,8 +33,8 @@ async def test_the_book_holds_what_the_caller_was_told_and_recovers_the_rest(tmp
         catalog, pricing, transport = catalog_of([a.base_url]), Pricing(), HttpxTransport()
         invoker = Invoker(
             catalog=lambda: catalog, wires=wire, transport=transport, pricing=pricing, estimate=estimate,
-            journal=journal, health=Health(catalog.breaker, Clock()), budgets=PassThrough(), clock=Clock(),
-            random=lambda: 0.5, log=Notes(),
+            journal=journal, health=Health(catalog.breaker, Clock()), limits=Limits(Clock()), budgets=PassThrough(),
+            clock=Clock(), random=lambda: 0.5, log=Notes(),
         )  # fmt: skip
         outcome = await invoker.invoke(chat())
         (written,) = finished(tmp_path)

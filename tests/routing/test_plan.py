@@ -15,6 +15,8 @@ param = pytest.param
 OPEN = Trouble(FallbackReason.CIRCUIT_OPEN, "circuit open until 12:00:05Z")
 COOLING = Trouble(FallbackReason.RATE_LIMITED, "rate limited until 12:00:02Z", wait_s=2.0)
 COOLING_LONG = Trouble(FallbackReason.RATE_LIMITED, "rate limited until 12:01:00Z", wait_s=60.0)
+HINT = Trouble(FallbackReason.RATE_LIMITED, "0 of 60 requests left there", wait_s=60.0, firm=False)
+FULL = Trouble(FallbackReason.RATE_LIMITED, "3 of 3 requests in flight", wait_s=0.0)
 ABC = (planned("a"), planned("b"), planned("c"))
 
 
@@ -42,11 +44,17 @@ def names(found: Plan) -> str:
         param({}, "abc", [], None, id="all-well"),
         param({"a": OPEN}, "bc", ["a CIRCUIT_OPEN"], "CIRCUIT_OPEN", id="an-open-first-moves-the-call-on"),
         param({"b": OPEN}, "ac", ["b CIRCUIT_OPEN"], None, id="an-open-later-one-does-not"),
-        param({"a": COOLING}, "bc", ["a RATE_LIMITED"], "RATE_LIMITED", id="cooling-is-passed-over"),
+        param({"a": COOLING}, "bca", ["a RATE_LIMITED"], "RATE_LIMITED", id="cooling-goes-last"),
+        param({"a": COOLING_LONG}, "bc", ["a RATE_LIMITED"], "RATE_LIMITED", id="and-is-left-out-if-for-long"),
+        param({"a": HINT}, "bca", ["a RATE_LIMITED"], "RATE_LIMITED", id="but-not-for-a-hint"),
         param({"a": COOLING, "b": OPEN, "c": OPEN}, "a", ["b CIRCUIT_OPEN", "c CIRCUIT_OPEN"], None,
               id="or-waited-for"),
         param({"a": COOLING_LONG, "b": OPEN, "c": OPEN}, "", ["a RATE_LIMITED", "b CIRCUIT_OPEN", "c CIRCUIT_OPEN"],
               None, id="but-not-for-long"),
+        param({"a": HINT, "b": OPEN, "c": OPEN}, "a", ["b CIRCUIT_OPEN", "c CIRCUIT_OPEN"], None,
+              id="a-hint-refuses-nobody"),
+        param({"a": FULL, "b": OPEN, "c": OPEN}, "a", ["b CIRCUIT_OPEN", "c CIRCUIT_OPEN"], None,
+              id="a-place-in-flight-is-waited-for"),
     ],
 )  # fmt: skip
 def test_trouble(troubles: dict[str, Trouble], order: str, skipped: list[str], moved_on: str | None) -> None:
@@ -108,18 +116,25 @@ chains = st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 3), st
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[Pool, Sight]:
     chain = tuple(planned(f"{place}", *values) for place, values in enumerate(draw(chains)))
-    troubles = draw(st.dictionaries(st.integers(0, 5).map(str), st.sampled_from([OPEN, COOLING, COOLING_LONG])))
+    troubles = draw(
+        st.dictionaries(st.integers(0, 5).map(str), st.sampled_from([OPEN, COOLING, COOLING_LONG, HINT, FULL]))
+    )
     aside = draw(st.sets(st.sampled_from([f"{place}-{key}" for place in range(6) for key in range(3)])))
     return Pool(chain, strategy=draw(st.sampled_from(Strategy))), Sight(troubles, aside)
 
 
 @given(situations(), st.none() | st.sampled_from(Preference), st.integers(0, 10**9), st.floats(0, 0.999))
-def test_every_place_is_planned_or_passed_over_never_both(
+def test_every_place_is_planned_or_passed_over_and_both_only_if_it_is_waited_for(
     situation: tuple[Pool, Sight], preference: Preference | None, turn: int, chance: float
 ) -> None:
     pool, sight = situation
     found = planned_for(pool, sight, turn, chance, preference=preference)
-    told = [*names(found), *(skip.target.provider for skip in found.skips)]
-    assert sorted(told) == [each.target.provider for each in pool.chain]
+    told, planned_ = [skip.target.provider for skip in found.skips], names(found)
+    both = {*planned_} & {*told}
+    assert {*planned_, *told} == {each.target.provider for each in pool.chain}
+    assert len(told) == len({*told})
+    assert len(planned_) == len({*planned_})
+    assert all(sight.troubles[name] in (COOLING, HINT, FULL) for name in both)
+    assert not both or not both & {*planned_[: len(planned_) - len(both)]}, "those waited for stand last"
     assert all(not sight.key_aside(key.key_id) for each in found.targets for key in each.keys)
     assert found == planned_for(pool, sight, turn, chance, preference=preference), "replayable"

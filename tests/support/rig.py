@@ -15,6 +15,7 @@ from sidecar.core.clock import Clock
 from sidecar.health import Health
 from sidecar.invoker import CallFailed, Invoker, Outcome, StreamEvent
 from sidecar.journal import JournalFull
+from sidecar.limits import Limits
 from sidecar.pricing.estimate import estimate
 from sidecar.providers.registry import wire
 from sidecar.providers.transport import HttpxTransport
@@ -111,10 +112,11 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.health = Health(self.catalog.breaker, Clock(), self.catalog.time_scale)
+        self.limits = Limits(Clock(), self.catalog.time_scale)
         self.invoker = Invoker(
             catalog=lambda: self.catalog, wires=wire, transport=self.transport, pricing=self.tariff, estimate=estimate,
-            journal=self.book, health=self.health, budgets=PassThrough(), clock=Clock(), random=lambda: 0.5,
-            log=self.notes,
+            journal=self.book, health=self.health, limits=self.limits, budgets=PassThrough(), clock=Clock(),
+            random=lambda: 0.5, log=self.notes,
         )  # fmt: skip
 
     @property

@@ -72,6 +72,7 @@ class Trouble:
     reason: FallbackReason
     detail: str = "in trouble"
     wait_s: float = 8.0
+    firm: bool = True
 
 
 @dataclass
@@ -82,8 +83,8 @@ class Sight:
     aside: set[str] = field(default_factory=set)
     waits: dict[str, float] = field(default_factory=dict)
 
-    def blocked(self, target: Target) -> Trouble | None:
-        return self.troubles.get(target.provider)
+    def blocked(self, planned: Planned) -> Trouble | None:
+        return self.troubles.get(planned.target.provider)
 
     def key_aside(self, key_id: str) -> bool:
         return key_id in self.aside
