@@ -24,7 +24,9 @@ _REQUEST_ID_HEADERS = (
     "mistral-correlation-id",
     "inference-id",  # Cerebras
     "x-ds-trace-id",  # DeepSeek
+    "x-debug-trace-id",  # Cohere
     "apim-request-id",
+    "x-amzn-requestid",  # AWS
     "cf-ray",  # whoever stands behind Cloudflare and says nothing better
 )
 _REQUEST_ID_CHARACTERS = 200
