@@ -7,7 +7,7 @@ from typing import Any
 
 from sidecar.core.call import Operation
 from tests.conformance.families.anthropic_requests import translate
-from tests.conformance.family import Explained, Family
+from tests.conformance.family import Family
 from tests.conformance.outcome import Choice, Outcome, recorded_usage
 from tests.support.providers_replay import Exchange
 
@@ -16,7 +16,12 @@ EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
 
 
 def _mine(exchange: Exchange) -> bool:
-    return exchange.provider == "anthropic" and exchange.operation == "chat" and exchange.path in ("", PATH)
+    """Three recordings are left out, which no request has as its answer: two are the answers to several requests in
+    one file; one puts a second answer behind half of the first, as an intermediary did that had lost its upstream
+    (github.com/vercel/ai/issues/18331). To us that is a broken stream: tests/providers/test_anthropic_stream.py.
+    """
+    spoken = exchange.provider == "anthropic" and exchange.operation == "chat" and exchange.path in ("", PATH)
+    return spoken and exchange.body.count(b"event: message_start") <= 1
 
 
 # --- as recorded: read without any help from the codec --------------------------
@@ -116,28 +121,6 @@ def _within(name: str, value: Any) -> Any:
     return _blocks(value) if name == "content" and isinstance(value, str | list) else value
 
 
-SEVERAL = frozenset({"dd17de7551e556d9", "e34987ec0dce1cbe"})
-SPLICED = frozenset({"d2ea92b48ba2280e"})
-EXPLAINED = (
-    *(
-        Explained(
-            f"{aspect}:",
-            "The recording is several answers, to several requests, in one file. Ours is the first, which ends with its"
-            " `message_stop`.",
-            SEVERAL,
-        )
-        for aspect in ("text", "tool calls", "finish", "usage")
-    ),
-    *(
-        Explained(
-            f"{aspect}:",
-            "Made to show what happens when an intermediary loses its upstream and puts a second answer behind half of"
-            " the first (github.com/vercel/ai/issues/18331): to us a broken stream, never an answer.",
-            SPLICED,
-        )
-        for aspect in ("text", "reasoning", "tool calls", "finish", "usage", "model", "error")
-    ),
-)
 FAMILY = Family(
     name="anthropic",
     mine=_mine,
@@ -149,5 +132,4 @@ FAMILY = Family(
     translate=translate,
     expected=expected,
     sent_misses=sent_misses,
-    explained=EXPLAINED,
 )

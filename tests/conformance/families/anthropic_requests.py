@@ -155,7 +155,8 @@ def _thinking(value: dict[str, Any]) -> dict[str, Any]:
 
 def _output_config(value: dict[str, Any]) -> dict[str, Any]:
     if value.keys() == {"format"} and value["format"].keys() == {"type", "schema"}:
-        return {"response_format": {"json_schema": {"schema": value["format"]["schema"]}}}
+        # Our API wants a name, which other wires need and this one has no place for.
+        return {"response_format": {"json_schema": {"name": "answer", "schema": value["format"]["schema"]}}}
     raise Inexpressible
 
 
