@@ -36,8 +36,10 @@ def answer(
     end: bytes = b"[DONE]",
     hold: bool = False,
     model: str = "told",
+    spoilt: bool = False,
 ) -> Act:
-    """A good answer, streamed word by word if that was asked. `hold`: the connection stays open behind it."""
+    """A good answer, streamed word by word if that was asked. `hold`: the connection stays open behind it.
+    `spoilt`: an unreadable event stands in the midst of the stream."""
 
     async def act(exchange: Exchange) -> None:
         tongue = exchange.tongue
@@ -45,7 +47,10 @@ def answer(
             await status(200, tongue.whole(exchange.path, text, model, usage))(exchange)
             return
         await exchange.begin(model)
-        for word in text.split(" "):
+        words = text.split(" ")
+        for number, word in enumerate(words):
+            if spoilt and number == len(words) // 2:
+                await exchange.event(b'{"choices": [{"del')
             await exchange.piece(tongue.word(word, model))
         for event in tongue.closing(model, usage, end):
             await exchange.piece(event)
@@ -213,3 +218,25 @@ def bomb(megabytes: int = 200) -> Act:
     """A few kilobytes of gzip that unpack to far more than any limit."""
     packed = gzip.compress(b"[" + b" " * (1 << 20) * megabytes, 1)
     return status(200, packed, content_encoding="gzip")
+
+
+async def done(exchange: Exchange) -> None:
+    """A terminal event, whatever came before."""
+    await exchange.event(b"[DONE]")
+    await quiet_end(exchange)
+
+
+async def garbage_and_done(exchange: Exchange) -> None:
+    """An event that nobody can read, and the terminal one."""
+    await exchange.event(b'{"choices": [{"del')
+    await done(exchange)
+
+
+def no_prefill(act: Act) -> Act:
+    """400 if the conversation ends with the assistant's own words, as some providers do."""
+
+    async def picky(exchange: Exchange) -> None:
+        prefilled = exchange.body["messages"][-1]["role"] == "assistant"
+        await (refusal(400, "assistant message prefill is not supported") if prefilled else act)(exchange)
+
+    return picky
