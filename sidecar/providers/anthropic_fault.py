@@ -24,7 +24,7 @@ from sidecar.core.faults import (
 from sidecar.providers.http import provider_request_id, retry_after_s
 from sidecar.providers.wire import HttpResponse
 
-_MESSAGE_CHARACTERS = 512
+_MESSAGE_BYTES = 2048
 _CODE_CHARACTERS = 64
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -70,7 +70,7 @@ def fault_of_response(response: HttpResponse) -> Fault:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         html = "html" in response.headers.get("content-type", "")
-        body = "" if html else response.body[:_MESSAGE_CHARACTERS].decode(errors="replace").strip()
+        body = "" if html else response.body[:_MESSAGE_BYTES].decode(errors="replace").strip()
     return fault_of_error(body, response.status, response.headers)
 
 
@@ -78,7 +78,7 @@ def fault_of_error(body: Any, status: int, headers: Mapping[str, str] = _NO_HEAD
     """{"type": "error", "error": {"type", "message"}}. `status` 0: it came in a stream or under 200."""
     error = body.get("error", body) if isinstance(body, dict) else body
     said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    message = _message(said)[:_MESSAGE_CHARACTERS]
+    message = _message(said).encode()[:_MESSAGE_BYTES].decode(errors="ignore")
     code = str(said.get("type") or said.get("code") or "")[:_CODE_CHARACTERS]
     return _kind(code, message.lower(), status)(
         message or f"HTTP {status}",
