@@ -51,9 +51,7 @@ class ResponseParts:
     def __call__(self, event: Event) -> Parts:
         """The parts in one event; none in an event of a type that we do not know."""
         if read := self._read_by.get(text_of(event, "type")):
-            item = event.get("item")
-            place = event.get("output_index", event.get("item_id") or (isinstance(item, dict) and item.get("id")))
-            yield from read(place, event)
+            yield from read(_place(event), event)
 
     def whole(self, place: int, item: Event) -> Parts:
         """An item that no event has told of."""
@@ -90,7 +88,10 @@ class ResponseParts:
 
     def _reasoning(self, place: Any, event: Event) -> Parts:
         """Parts of the reasoning are paragraphs; each says which it is."""
-        part = (place, event.get("summary_index"), event.get("content_index"))
+        part = (
+            place,
+            *(index for name in ("summary_index", "content_index") if isinstance(index := event.get(name), int)),
+        )
         yield from self._more_reasoning(place, part, text_of(event, "delta"))
 
     def _more_reasoning(self, place: Any, part: tuple[Any, ...], piece: str) -> Parts:
@@ -124,7 +125,7 @@ class ResponseParts:
 
     def _thought_of(self, place: Any) -> tuple[Any, ...]:
         """The part that the rest of an item's reasoning continues."""
-        return self._thought if self._thought is not None and self._thought[0] == place else (place, None, None)
+        return self._thought if self._thought is not None and self._thought[0] == place else (place,)
 
     def _rest(self, kind: str, place: Any, whole: str) -> Iterator[str]:
         """What of the whole no delta has brought. Nothing, if what they brought is another text."""
@@ -134,3 +135,11 @@ class ResponseParts:
 
     def _add(self, kind: str, place: Any, piece: str) -> None:
         self._said[kind, place] = self._said.get((kind, place), "") + piece
+
+
+def _place(event: Event) -> int | str:
+    """Which item of the output an event is about: its number, else its id."""
+    index, item = event.get("output_index"), event.get("item")
+    if isinstance(index, int):
+        return index
+    return text_of(event, "item_id") or (text_of(item, "id") if isinstance(item, dict) else "")
