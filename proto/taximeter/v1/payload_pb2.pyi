@@ -1002,6 +1002,7 @@ class ModerationRequest(_message.Message):
 
     INPUTS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
     PROVIDER_OPTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
@@ -1010,17 +1011,22 @@ class ModerationRequest(_message.Message):
         """Text and images judged together, for models that take both."""
 
     @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]:
+        """A conversation whose last message is judged in its light, for providers that take one (Mistral)."""
+
+    @_builtins.property
     def provider_options(self) -> _struct_pb2.Struct: ...
     def __init__(
         self,
         *,
         inputs: _abc.Iterable[_builtins.str] | None = ...,
         parts: _abc.Iterable[Global___ContentPart] | None = ...,
+        messages: _abc.Iterable[Global___ChatMessage] | None = ...,
         provider_options: _struct_pb2.Struct | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provider_options", b"provider_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "parts", b"parts", "provider_options", b"provider_options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "messages", b"messages", "parts", b"parts", "provider_options", b"provider_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
