@@ -9,6 +9,7 @@ from sidecar.core.call import Capability, Timeouts
 from sidecar.core.catalog import Account, Key
 from sidecar.settings import units
 from sidecar.settings.drafts import SLOTS, Draft, Drafts
+from sidecar.settings.limits import LIMIT_FIELDS, limits_of, read_limit
 from sidecar.settings.providers import in_variable
 from sidecar.settings.rows import RESPONSES_WIRES, URL_VARIABLES, Row
 from sidecar.settings.sources import Origin, Problems
@@ -33,6 +34,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "api": units.one_of("chat", "responses"),
     **dict.fromkeys((*SLOTS, "default_model"), units.string),
     **{f"timeouts.{name}": units.duration_s for name in TIMEOUTS},
+    **dict.fromkeys(LIMIT_FIELDS, read_limit),
 }
 
 
@@ -62,6 +64,7 @@ def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
         operations=row.operations,
         default_models={slot: model for slot in SLOTS if (model := draft.model(slot))},
         timeouts=Timeouts(**{f"{name}_s": read.get(f"timeouts.{name}") for name in TIMEOUTS}),
+        limits=limits_of(read),
         otel_name=row.otel_name,
         price_provider=row.price_provider,
         declared_price_zero=read.get("self_hosted", row.self_hosted),
@@ -96,7 +99,8 @@ def _by_responses(draft: Draft, wire: str, problems: Problems) -> str:
 
 def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> str:
     """A server that needs no key is not taken to be running until something besides a key speaks of it."""
-    if not url or (not draft.row.needs_key and not draft.values.keys() - {"key"} and not draft.asked_for):
+    spoken_of = draft.asked_for or draft.values.keys() - {"key", *LIMIT_FIELDS}
+    if not url or not (draft.row.needs_key or spoken_of):
         return f"{url_variable(draft)} is not set"
     if draft.row.needs_key and "key" not in draft.values:
         return f"{key_variable(draft)} is not set"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 from sidecar.core.call import Capability, Operation, Strategy, Target, Timeouts
 from sidecar.core.catalog import Account, Alias, Route
+from sidecar.settings.built_in import built_in, followers, pool_of
 from sidecar.settings.drafts import Draft, Drafts
-from sidecar.settings.rows import DATA
 from sidecar.settings.sources import JSON, Origin, Problems
 from sidecar.settings.steps import AliasTable, Step, routes_of
 
@@ -22,13 +19,8 @@ _OFFERS = {Operation.CHAT: "chat", Operation.IMAGE_GENERATE: "image generation"}
 FOLLOW_SMART = ("text", "agent", "video-slides")
 
 
-@cache
-def built_in() -> Mapping[str, Any]:
-    return tomllib.loads((DATA / "aliases.toml").read_text(encoding="utf-8"))
-
-
 def built_in_names() -> frozenset[str]:
-    return frozenset({*POOLS, *FOLLOW_SMART, "image", *built_in()["follows"], *built_in()["chains"]})
+    return frozenset({*POOLS, *FOLLOW_SMART, "image", *followers(), *built_in()["chains"]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +44,11 @@ def choose(
     origins: dict[str, Origin] = {}
     for name, steps in (*tasks.items(), *((name, table.steps) for name, table in tables.items())):
         if steps and name not in routes:
-            slot = name if name in ("fast", "image") else "smart"
-            routes[name] = routes_of(steps, slot, drafts, problems)
+            routes[name] = routes_of(steps, pool_of(name), drafts, problems)
             origins[name] = steps[0].origin if name in tasks else tables[name].origin
     for name, table in tables.items():
+        if table.allow_aggregators is False:
+            _refuse_aggregators(routes.get(name, ()), origins.get(name, table.origin), drafts, problems)
         if not table.steps and name not in built_in_names():
             problems.error(table.origin, "names no chain")
     names, strategy = json_text
@@ -65,6 +58,12 @@ def choose(
         origins["text"] = Origin(JSON, "providers")
         return Chosen(routes, origins, {"text": strategy})
     return Chosen(routes, origins, {})
+
+
+def _refuse_aggregators(routes: Sequence[Route], origin: Origin, drafts: Drafts, problems: Problems) -> None:
+    for provider in dict.fromkeys(route.target.provider for route in routes):
+        if drafts.draft(provider).row.aggregator:
+            problems.error(origin, f"names {provider}, an aggregator, while allow_aggregators is false")
 
 
 def build_aliases(
@@ -87,7 +86,7 @@ def build_aliases(
         members = chosen.routes.get(pool) or pool_routes(pool, drafts, accounts)
         strategy = rotation if members and pool not in chosen.routes else Strategy.FAILOVER
         add(pool, Alias(pool, members or chain(EMPTY_POOLS[pool]), strategy, operation=Operation.CHAT))
-    follows = {**dict.fromkeys(FOLLOW_SMART, "smart"), **built_in()["follows"]}
+    follows = {**dict.fromkeys(FOLLOW_SMART, "smart"), **followers()}
     for name, leader in follows.items():
         if name in chosen.routes:
             strategy = chosen.strategies.get(name, Strategy.FAILOVER)

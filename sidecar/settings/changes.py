@@ -79,7 +79,7 @@ def _account(old: Account, new: Account) -> Iterator[str]:
             yield f"{field} {before.get(field, 'none')} -> {after.get(field, 'none')}"
     if before.get("key") == after.get("key") and _secrets(old.keys) != _secrets(new.keys):
         yield "another key that looks alike"
-    told = {"keys", "base_url", "unusable", "default_models", *before, *after, "timeouts"}
+    told = {"keys", "base_url", "unusable", "default_models", *before, *after, "timeouts", "limits"}
     yield from (f"{field} changed" for field in _differing(old, new) if field not in told)
 
 

@@ -77,6 +77,7 @@ def account_lines(account: Account) -> Mapping[str, str]:
         "weight": _text(account.weight),
         **account.default_models,
         **{f"timeouts.{name}": seconds for name, seconds in _timeouts(account.timeouts).items()},
+        **{f"limits.{name}": str(most) for name, most in dataclasses.asdict(account.limits).items() if most},
     }
     return {name: text for name, text in fields.items() if text}
 

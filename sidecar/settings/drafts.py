@@ -34,7 +34,8 @@ def account_name(written: str) -> str:
 
 @dataclass(slots=True)
 class Draft:
-    """Fields: url key enabled weight api_version api default_model capabilities self_hosted, timeouts.*, the slots."""
+    """Fields: url key enabled weight api_version api default_model capabilities self_hosted, timeouts.*, limits.*, and
+    the slots."""
 
     name: str
     row: Row

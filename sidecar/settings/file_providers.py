@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sidecar.settings import units
 from sidecar.settings.drafts import SLOTS, Drafts, account_name
+from sidecar.settings.limits import LIMITS
 from sidecar.settings.nearest import did_you_mean
 from sidecar.settings.rows import SPELLINGS, Rows
 from sidecar.settings.sources import Sources, Value
@@ -15,7 +16,7 @@ from sidecar.settings.tables import Table
 from sidecar.settings.timeouts import TIMEOUTS
 
 _PLAIN = ("base_url", "smart", "fast", "enabled", "weight", "capabilities", "api_version", "api", "self_hosted")
-_TOML_KEYS = (*_PLAIN, "type", "api_key_env", "models", "timeouts")
+_TOML_KEYS = (*_PLAIN, "type", "api_key_env", "models", "timeouts", "limits")
 _JSON_KEYS = ("name", "type", "api_key_env", "base_url", "default_model", "capabilities", "timeout")
 _INLINE_KEYS = ("api_key", "key", "secret", "token")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -42,15 +43,15 @@ def from_toml(providers: Table, rows: Rows) -> list[FileProvider]:
 def _from_toml(name: str, table: Table, rows: Rows) -> FileProvider:
     _check_keys(table, _TOML_KEYS)
     values = _values(table, _PLAIN)
-    models, timeouts = table.table("models"), table.table("timeouts")
+    models = table.table("models")
     models.check(SLOTS)
-    timeouts.check(TIMEOUTS)
     for slot in SLOTS:
         if (value := models.value(slot)) is not None:
             values.setdefault(slot, value)
-    for name_ in TIMEOUTS:
-        if (value := timeouts.value(name_)) is not None:
-            values[f"timeouts.{name_}"] = value
+    for part, known in {"timeouts": TIMEOUTS, "limits": LIMITS}.items():
+        within = table.table(part)
+        within.check(known)
+        values |= {f"{part}.{key}": value for key in known if (value := within.value(key)) is not None}
     return FileProvider(
         _name(name, table), _type(table, rows), table.read("api_key_env", units.string) or "", True, values
     )

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from sidecar.settings.built_in import followers
 from sidecar.settings.drafts import Draft, Drafts, account_name
+from sidecar.settings.limits import LIMIT_VARIABLES
 from sidecar.settings.nearest import nearest
 from sidecar.settings.rows import MODEL_VARIABLES, URL_VARIABLES, VERSION_VARIABLES, Rows
 from sidecar.settings.sources import DOTENV, Problems, Sources, Value
@@ -20,9 +22,10 @@ FIELDS = {
     "WEIGHT": "weight",
     "API_VERSION": "api_version",
     "API": "api",
+    **LIMIT_VARIABLES,
 }
 TASK_FIELDS = ("PROVIDER", "MODEL", "FALLBACK_PROVIDER", "FALLBACK_MODEL")
-TASKS = ("image", "text", "video-slides", "agent")
+TASKS = ("image", "text", "video-slides", "agent", *followers())
 GLOBALS = ("AI_ENCRYPTION_KEY", "AI_ROTATION", "AI_RETRY_FAILED", "AI_MAX_RETRIES")
 
 _ACCOUNT_VARIABLE = re.compile(rf"AI_([A-Z0-9][A-Z0-9_]*?)_({'|'.join(FIELDS)})")
@@ -128,7 +131,7 @@ def _draft(draft: Draft, found: _Found, key: Value | None, problems: Problems) -
     draft.offer("key", key)
     for name, value in found.vendor.items():
         draft.offer(name, value)
-    draft.declared = bool(found.own)
+    draft.declared = bool(found.own.keys() - LIMIT_VARIABLES.values())
     draft.named_models = frozenset(found.vendor.keys() & {"smart", "fast"})
 
 

@@ -7,19 +7,24 @@ import json
 import re
 from pathlib import Path
 
+from sidecar.settings.built_in import followers
+from sidecar.settings.limits import LIMIT_FIELDS
 from sidecar.settings.load import OUTSIDE, system_variables
-from sidecar.settings.providers import account_field, reserved, vendor_variables
+from sidecar.settings.providers import account_field, reserved, task_variables, vendor_variables
 from sidecar.settings.rows import account_type, known_rows
 from tests.support.config import load
 from tests.support.env_example import DOCS, EXAMPLE, ROOT, documented, entries
 
 ENTRIES = entries(EXAMPLE.read_text())
 ALL_WIRES = frozenset(row.wire for row in known_rows().values())
-ACCOUNT_FIELDS = {"url", "key", "smart", "fast", "enabled", "weight", "api_version", "api"}
+ACCOUNT_FIELDS = {"url", "key", "smart", "fast", "enabled", "weight", "api_version", "api", *LIMIT_FIELDS}
 
 
 def test_nothing_is_missing_and_nothing_is_unknown() -> None:
-    known = {*system_variables(), *reserved(), *OUTSIDE, *(name for _, _, name in vendor_variables(known_rows()))}
+    named_tasks = {variable for task in followers() for variable in task_variables(task).values()}
+    """Told of in one line: there are many of them, and they are all alike."""
+    reserved_ = reserved() - named_tasks
+    known = {*system_variables(), *reserved_, *OUTSIDE, *(name for _, _, name in vendor_variables(known_rows()))}
     accounts = {entry.variable: field for entry in ENTRIES if (field := account_field(entry.variable))}
     assert {entry.variable for entry in ENTRIES} - accounts.keys() == known
     assert {field for _, field in accounts.values()} == ACCOUNT_FIELDS

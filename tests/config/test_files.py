@@ -149,7 +149,7 @@ ALIAS = """
 chain = [
   "openai/a/b",
   "groq",
-  { provider = "openrouter", model = "m", weight = 0, priority = 2, timeouts = { ttft = "1s" } },
+  { provider = "together", model = "m", weight = 0, priority = 2, timeouts = { ttft = "1s" } },
 ]
 strategy = "weighted"
 preference = "cost"
@@ -164,7 +164,7 @@ def test_a_toml_alias(tmp_path: Path) -> None:
     assert alias.routes == (
         Route(Target("openai", "a/b")),
         Route(Target("groq", "q-smart")),
-        Route(Target("openrouter", "m"), weight=0, priority=2, timeouts=Timeouts(ttft_s=1.0)),
+        Route(Target("together", "m"), weight=0, priority=2, timeouts=Timeouts(ttft_s=1.0)),
     )
     assert (alias.strategy, alias.preference) == (Strategy.WEIGHTED, Preference.COST)
     assert (alias.stream_recovery, alias.allow_aggregators) == (StreamRecovery.RESTART, False)
