@@ -11,7 +11,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,14 +22,18 @@ from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import config, invocation, models, usage
 from sidecar.edge.auth import LocalTrust
+from sidecar.edge.door import Bound, open_door
 from sidecar.edge.gate import Gate
-from sidecar.edge.listen import CannotListen, Tls
+from sidecar.edge.health import HealthView
+from sidecar.edge.listen import CannotListen
 from sidecar.edge.rpc import Border
 from sidecar.edge.server import Server
 from sidecar.edge.state import state
+from sidecar.edge.watch import HealthWatch
 from sidecar.hangup import Hangup
 from sidecar.health import Health
 from sidecar.invoker import Invoker, abandoning
+from sidecar.invoker.prober import Prober
 from sidecar.journal import Journal, JournalFull, JournalPolicy, JournalVersionError, recover
 from sidecar.limits import Limits
 from sidecar.pricing import PriceFileError, Pricing
@@ -58,14 +61,6 @@ OK, FAILED, REFUSED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """Where the sidecar serves. `address` is empty without TCP."""
-
-    address: str
-    socket: Path
-
-
-@dataclass(frozen=True, slots=True)
 class _Sidecar:
     server: Server
     gate: Gate
@@ -73,6 +68,7 @@ class _Sidecar:
     broken: asyncio.Event
     """The journal's disk has failed."""
     configuration: Configuration
+    watch: HealthWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,11 @@ class _Signals:
         loop, closed = asyncio.get_running_loop(), Hangup()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: (self.stop if closed.means_stop() else self.hangup).set())
+
+        def hung_up() -> None:
+            (self.stop if closed.means_stop() else self.hangup).set()
+
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
 
 
 async def run(loaded: Loaded, reread: Reread, ready: Callable[[Bound], None] = lambda _bound: None) -> int:
@@ -139,6 +139,19 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             random=random.random,
             log=log,
         )
+        prober = Prober(
+            catalog=lambda: configuration.catalog,
+            wires=registry.wire,
+            transport=transport,
+            health=health,
+            clock=clock,
+            random=random.random,
+            log=log,
+        )
+        stack.push_async_callback(prober.close)
+        view = HealthView(lambda: configuration.catalog, health, prober, limits.snapshot)
+        watch = HealthWatch(view)
+        health.changed = watch.changed
         gate = Gate(settings.max_calls)
         followed(configuration, health, gate)
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
@@ -149,14 +162,14 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
                 invoker, lambda: configuration.catalog, gate, clock, settings.max_tags
             ).handlers(border),
             catalog_service.SERVICE: catalog_service.CatalogService(
-                lambda: configuration.catalog, pricing, health.snapshot
+                lambda: configuration.catalog, pricing, view, watch, prober
             ).handlers(border),
             config.SERVICE: config.ConfigService(configuration).handlers(border),
             models.SERVICE: models.ModelService(lambda: configuration.catalog, transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         }
         server = Server(services, settings.max_message_bytes)
-        bound = _listen(server, settings)
+        bound = open_door(server, settings)
         await server.start()
         stack.push_async_callback(_stop, server, gate)
         lock.tell(bound.address, bound.socket)
@@ -164,9 +177,10 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             _tell_state(journal, health, gate, clock),
             reload_on_change(configuration),
             reload_on_signal(configuration, hangup),
+            prober.keep_probing(lambda: configuration.loaded.settings.probe_interval_s),
         ):
             stack.callback(asyncio.create_task(work).cancel)
-        yield _Sidecar(server, gate, bound, broken, configuration)
+        yield _Sidecar(server, gate, bound, broken, configuration, watch)
 
 
 async def _pricing(settings: Settings, clock: Clock) -> Pricing:
@@ -196,35 +210,11 @@ def _journal(loaded: Loaded, pricing: Pricing, clock: Clock, broken: asyncio.Eve
     return Journal.open(directory, ids.ulid(), policy, clock, failed)
 
 
-def _listen(server: Server, settings: Settings) -> Bound:
-    """Raises CannotListen, OSError."""
-    address = ""
-    if settings.listen:
-        address = server.listen_tcp(settings.listen, _tls(settings), allow_insecure=settings.allow_insecure)
-    server.listen_unix(settings.socket, 0o600)
-    return Bound(address, settings.socket)
-
-
-def _tls(settings: Settings) -> Tls | None:
-    """Raises CannotListen."""
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    client_ca = _pem("TAXIMETER_TLS_CLIENT_CA", settings.tls_client_ca) if settings.tls_client_ca else None
-    return Tls(_pem("TAXIMETER_TLS_CERT", settings.tls_cert), _pem("TAXIMETER_TLS_KEY", settings.tls_key), client_ca)
-
-
-def _pem(name: str, path: Path) -> bytes:
-    """Raises CannotListen, naming the variable."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CannotListen(f"{name}={path} cannot be read: {error.strerror}.") from None
-
-
 async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
     """No more calls; those in flight get their grace, and are then cancelled and metered as they stand."""
     log.info("stopping", in_flight=sidecar.gate.in_flight, grace_s=grace_s)
     sidecar.gate.close()
+    sidecar.watch.close()
     await sidecar.server.not_serving()
     if not sidecar.broken.is_set():
         with contextlib.suppress(TimeoutError):

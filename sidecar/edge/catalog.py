@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -10,29 +10,34 @@ from google.protobuf.message import Message
 
 from sidecar.core.call import Capability, Target
 from sidecar.core.catalog import Account, Catalog
-from sidecar.edge import metering
+from sidecar.edge.health import HealthView
+from sidecar.edge.probe import probe
 from sidecar.edge.rpc import Border, Handlers, Rpc
-from sidecar.health import TargetHealth
+from sidecar.edge.watch import HealthWatch
+from sidecar.invoker.prober import Prober
 from sidecar.pricing import Pricing
 from taximeter.v1 import catalog_pb2 as pb
 from taximeter.v1 import invocation_pb2, metering_pb2
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CatalogService"].full_name
-Snapshot = Callable[[], Sequence[TargetHealth]]
 
 
 class CatalogService:
-    def __init__(self, catalog: Callable[[], Catalog], pricing: Pricing, health: Snapshot) -> None:
+    def __init__(
+        self, catalog: Callable[[], Catalog], pricing: Pricing, health: HealthView, watch: HealthWatch, prober: Prober
+    ) -> None:
         self._catalog = catalog
         self._pricing = pricing
         self._health = health
+        self._watch = watch
+        self._prober = prober
 
     def handlers(self, border: Border) -> Handlers:
         questions: dict[str, tuple[type[Message], Callable[[Any], Message]]] = {
             "ListProviders": (pb.ListProvidersRequest, lambda _: providers(self._catalog())),
             "ListModels": (pb.ListModelsRequest, lambda asked: models(self._catalog(), self._pricing, asked)),
             "ListPrices": (pb.ListPricesRequest, lambda asked: prices(self._catalog(), self._pricing, asked)),
-            "ListHealth": (pb.ListHealthRequest, lambda _: health(self._health())),
+            "ListHealth": (pb.ListHealthRequest, lambda _: self._health.whole()),
         }
 
         def handler(name: str) -> grpc.RpcMethodHandler[Any, Any]:
@@ -43,7 +48,19 @@ class CatalogService:
 
             return border.unary(f"{SERVICE}/{name}", ask)
 
-        return {name: handler(name) for name in questions}
+        async def probe_provider(body: bytes, rpc: Rpc) -> bytes:  # noqa: ARG001
+            asked = border.parse(pb.ProbeProviderRequest, body)
+            return (await probe(asked, self._catalog, self._prober)).SerializeToString()
+
+        async def watch_health(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:  # noqa: ARG001
+            border.parse(pb.WatchHealthRequest, body)
+            await self._watch.watch(write)
+
+        return {
+            **{name: handler(name) for name in questions},
+            "ProbeProvider": border.unary(f"{SERVICE}/ProbeProvider", probe_provider),
+            "WatchHealth": border.parts(f"{SERVICE}/WatchHealth", watch_health),
+        }
 
 
 def providers(catalog: Catalog) -> pb.ListProvidersResponse:
@@ -93,10 +110,6 @@ def prices(catalog: Catalog, pricing: Pricing, asked: pb.ListPricesRequest) -> p
     return found
 
 
-def health(targets: Sequence[TargetHealth]) -> pb.ListHealthResponse:
-    return pb.ListHealthResponse(targets=[_target_health(target) for target in targets])
-
-
 def _provider(account: Account) -> pb.Provider:
     return pb.Provider(
         name=account.name,
@@ -131,29 +144,6 @@ def _known(catalog: Catalog, provider: str) -> Iterator[tuple[Account, str]]:
             named += [route.target.model for route in alias.routes if route.target.provider == account.name]
         for model in dict.fromkeys(filter(None, named)):
             yield account, model
-
-
-def _target_health(seen: TargetHealth) -> pb.TargetHealth:
-    made = pb.TargetHealth(
-        target=ref(seen.target),
-        circuit=pb.CircuitState.Value(f"CIRCUIT_STATE_{seen.circuit.name}"),
-        requests=seen.requests,
-        errors=seen.errors,
-        success_rate=seen.success_rate or 0.0,
-        last_error_type=seen.last_error_type,
-    )
-    for field, at_ns in {
-        "retry_at": seen.retry_at_ns,
-        "last_used_at": seen.last_used_ns,
-        "last_error_at": seen.last_error_ns,
-        "cooling_until": seen.cooling_until_ns,
-    }.items():
-        if at_ns is not None:
-            getattr(made, field).CopyFrom(metering.timestamp(at_ns))
-    for field, duration_s in {"mean": seen.mean_s, "p95": seen.p95_s}.items():
-        if duration_s is not None:
-            getattr(made, field).CopyFrom(metering.duration(round(duration_s * 1e9)))
-    return made
 
 
 def ref(target: Target) -> invocation_pb2.ModelRef:

@@ -2,6 +2,7 @@
 
 from sidecar.health.breaker import Breaker, Circuit
 from sidecar.health.health import Blocked, Health
+from sidecar.health.recheck import Recheck
 from sidecar.health.statistics import TargetHealth
 
-__all__ = ("Blocked", "Breaker", "Circuit", "Health", "TargetHealth")
+__all__ = ("Blocked", "Breaker", "Circuit", "Health", "Recheck", "TargetHealth")

@@ -148,9 +148,24 @@ class Health:
                 self._keys.forget(key.key_id)
         self.changed()
 
+    def out_of_service(self) -> dict[str, bool]:
+        """Providers with a target whose circuit is not closed, and whether one of these is open: keeps calls away."""
+        now = self._clock.monotonic_s()
+        found: dict[str, bool] = {}
+        for target, state in self._states.items():
+            circuit = state.breaker.circuit(now)
+            if circuit is not Circuit.CLOSED:
+                found[target.provider] = found.get(target.provider, False) or circuit is Circuit.OPEN
+        return found
+
     def targets(self) -> tuple[Target, ...]:
         """All that were used."""
         return tuple(self._states)
+
+    def mark(self, target: Target) -> tuple[Circuit, float]:
+        """What makes a target passed over: its circuit, and until when it cools (monotonic s; 0: it does not)."""
+        state, now = self._states[target], self._clock.monotonic_s()
+        return state.breaker.circuit(now), state.cool_until if state.cool_until > now else 0.0
 
     def snapshot(self) -> tuple[TargetHealth, ...]:
         """All targets that were used, as they stand now."""

@@ -1,6 +1,7 @@
 """Breaker, cooling, keys and statistics, on a clock that tests turn."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from sidecar.core import faults
 from sidecar.core.call import Target
-from sidecar.core.catalog import BreakerPolicy
+from sidecar.core.catalog import Account, BreakerPolicy, Catalog, Key
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault
 from sidecar.health import Breaker, Circuit, Health
@@ -218,3 +219,133 @@ def test_any_course_of_a_breaker(course: list[tuple[str, float]]) -> None:
             case _:
                 breaker.released(circuit)
                 assert breaker.circuit(now) is circuit
+
+
+def test_signs_of_life_let_the_next_call_try(health: Health, hands: Hands) -> None:
+    """They do not close the circuit: that a list of models is there does not prove that completions work."""
+    fail(health, 5)
+    hands.s += 3
+    health.answered_probe("a", "", accepted=True)
+    assert health.circuit(A) is Circuit.HALF_OPEN
+    succeed(health)
+    assert health.circuit(A) is Circuit.CLOSED
+
+
+def test_signs_of_life_that_mislead_count_no_more_until_it_has_closed(health: Health, hands: Hands) -> None:
+    """Else a provider whose list works and whose completions do not would be tried with every probe."""
+    fail(health, 5)
+    health.answered_probe("a", "", accepted=True)
+    fail(health)
+    health.answered_probe("a", "", accepted=True)
+    assert health.circuit(A) is Circuit.OPEN
+    hands.s += 20
+    succeed(health)
+    fail(health, 5)
+    health.answered_probe("a", "", accepted=True)
+    assert health.circuit(A) is Circuit.HALF_OPEN
+
+
+def test_signs_of_life_of_one_provider_are_none_of_another(health: Health) -> None:
+    fail(health, 5)
+    health.answered_probe("b", "", accepted=True)
+    assert health.circuit(A) is Circuit.OPEN
+
+
+def test_a_key_that_a_probe_was_answered_with_is_aside_no_longer(health: Health) -> None:
+    health.reject_key("k")
+    health.answered_probe("a", "k", accepted=False)
+    assert health.key_aside("k")
+    health.answered_probe("a", "k", accepted=True)
+    assert not health.key_aside("k")
+
+
+def test_a_key_that_is_rejected_after_all_stays_aside_for_its_minute(health: Health, hands: Hands) -> None:
+    """A public list of models takes any key."""
+    health.reject_key("k")
+    health.answered_probe("a", "k", accepted=True)
+    hands.s += 1
+    health.reject_key("k")
+    health.answered_probe("a", "k", accepted=True)
+    assert health.key_aside("k")
+    hands.s += 60
+    assert not health.key_aside("k")
+
+
+def test_who_is_out_of_service_and_whether_calls_are_kept_away(health: Health, hands: Hands) -> None:
+    succeed(health, target=B)
+    fail(health, 5)
+    assert health.out_of_service() == {"a": True}
+    hands.s += 10
+    assert health.out_of_service() == {"a": False}, "the next call tries"
+    succeed(health)
+    assert health.out_of_service() == {}
+
+
+def catalog(**accounts: Account) -> Catalog:
+    return Catalog(accounts=accounts, aliases={})
+
+
+HERE = Account("a", "openai", "openai", "https://here/v1", keys=(Key("k", "one"),))
+
+
+def test_statistics_outlive_a_reload(health: Health) -> None:
+    succeed(health, 3)
+    health.follow(catalog(a=HERE), catalog(a=replace(HERE, base_url="https://there/v1")))
+    (shown,) = health.snapshot()
+    assert (shown.requests, shown.mean_s) == (3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("after", "circuit"),
+    [
+        pytest.param(HERE, Circuit.OPEN, id="the same"),
+        pytest.param(replace(HERE, weight=7), Circuit.OPEN, id="another weight"),
+        pytest.param(replace(HERE, base_url="https://there/v1"), Circuit.CLOSED, id="elsewhere"),
+        pytest.param(replace(HERE, keys=(Key("k", "two"),)), Circuit.CLOSED, id="another key"),
+    ],
+)
+def test_a_circuit_is_of_an_endpoint(health: Health, after: Account, circuit: Circuit) -> None:
+    fail(health, 5)
+    health.follow(catalog(a=HERE), catalog(a=after))
+    assert health.circuit(A) is circuit
+
+
+def test_another_secret_under_the_same_name_is_another_key(health: Health) -> None:
+    health.reject_key("k")
+    health.follow(catalog(a=HERE), catalog(a=HERE))
+    assert health.key_aside("k")
+    health.follow(catalog(a=HERE), catalog(a=replace(HERE, keys=(Key("k", "two"),))))
+    assert not health.key_aside("k")
+
+
+def test_an_account_that_is_gone_leaves_no_trace(health: Health) -> None:
+    succeed(health)
+    health.follow(catalog(a=HERE), catalog())
+    assert health.snapshot() == ()
+
+
+def test_policy_and_scale_follow_a_reload(health: Health, hands: Hands) -> None:
+    strict = replace(catalog(a=HERE), breaker=replace(POLICY, consecutive_failures=2), time_scale=0.1)
+    succeed(health)
+    health.follow(catalog(a=HERE), strict)
+    fail(health, 2)
+    assert health.circuit(A) is Circuit.OPEN
+    hands.s += 1
+    assert health.circuit(A) is Circuit.HALF_OPEN, "10 s, a tenth of it"
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        pytest.param(succeed, 0, id="a success"),
+        pytest.param(lambda health: fail(health, 4), 0, id="failures that open nothing"),
+        pytest.param(lambda health: fail(health, 5), 1, id="a circuit opens"),
+        pytest.param(lambda health: fail(health, 1, faults.RateLimited(retry_after_s=7)), 1, id="a pause"),
+        pytest.param(lambda health: health.reject_key("k"), 1, id="a key"),
+    ],
+)
+def test_what_is_told_at_once(health: Health, event: Callable[[Health], None], told: int) -> None:
+    calls: list[None] = []
+    health.changed = lambda: calls.append(None)
+    event(health)
+    assert len(calls) == told

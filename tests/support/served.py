@@ -21,10 +21,14 @@ from sidecar.edge import catalog as catalog_service
 from sidecar.edge import invocation, models, usage
 from sidecar.edge.auth import Authenticator, LocalTrust
 from sidecar.edge.gate import Gate
+from sidecar.edge.health import HealthView
 from sidecar.edge.listen import Tls
 from sidecar.edge.rpc import Border
 from sidecar.edge.server import Server
+from sidecar.edge.watch import HealthWatch
+from sidecar.invoker.prober import Prober
 from sidecar.pricing import Pricing
+from sidecar.providers.registry import wire
 from taximeter import errors
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import invocation_pb2_grpc
@@ -60,6 +64,8 @@ class Served:
     socket: str
     channel: grpc.aio.Channel
     """To the unix socket."""
+    prober: Prober
+    watch: HealthWatch
 
     @property
     def records(self) -> list[CallRecord]:
@@ -121,7 +127,14 @@ async def served(
     border = Border(authenticator or LocalTrust(), gate, rig.notes, MAX_MESSAGE_BYTES)
     relay = usage.UsageRelay(folder / "bookkeeper.sock")
     calls = invocation.InvocationService(rig.invoker, lambda: rig.catalog, gate, Clock(), max_tags)
-    shown = catalog_service.CatalogService(lambda: rig.catalog, Pricing(None), rig.health.snapshot)
+    prober = Prober(
+        catalog=lambda: rig.catalog, wires=wire, transport=rig.transport, health=rig.health, clock=Clock(),
+        random=lambda: 0.5, log=rig.notes,
+    )  # fmt: skip
+    view = HealthView(lambda: rig.catalog, rig.health, prober, rig.limits.snapshot)
+    watch = HealthWatch(view)
+    rig.health.changed = watch.changed
+    shown = catalog_service.CatalogService(lambda: rig.catalog, Pricing(None), view, watch, prober)
     server = Server(
         {
             invocation.SERVICE: calls.handlers(border),
@@ -137,9 +150,10 @@ async def served(
     await server.serving()
     try:
         async with grpc.aio.insecure_channel(f"unix:{folder / 's.sock'}") as channel:
-            yield Served(rig, gate, server, address, f"unix:{folder / 's.sock'}", channel)
+            yield Served(rig, gate, server, address, f"unix:{folder / 's.sock'}", channel, prober, watch)
     finally:
         await server.stop()
+        await prober.close()
         await gate.idle()
         await relay.close()
         await rig.transport.close()

@@ -1,0 +1,153 @@
+"""How targets and accounts fare, as CatalogService tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+
+from google.protobuf.message import Message
+
+from sidecar.core.call import Target
+from sidecar.core.catalog import Account, Catalog
+from sidecar.edge import metering
+from sidecar.health import Health, TargetHealth
+from sidecar.invoker.prober import Prober
+from sidecar.limits import AccountLimits, Rate
+from taximeter.v1 import catalog_pb2 as pb
+from taximeter.v1 import invocation_pb2
+
+Limits = Callable[[Collection[Account]], Sequence[AccountLimits]]
+NOT_CONFIGURED = "not configured"
+KEY_REJECTED = "key rejected"
+Subject = Target | str
+"""A target, or an account by its name."""
+
+
+class HealthView:
+    """Puts together what health, probes, limits and the catalogue know."""
+
+    def __init__(self, catalog: Callable[[], Catalog], health: Health, prober: Prober, limits: Limits) -> None:
+        self._catalog = catalog
+        self._health = health
+        self._prober = prober
+        self._limits = limits
+
+    def whole(self) -> pb.ListHealthResponse:
+        """Every target that was used, every account that is set up."""
+        accounts = self._accounts()
+        told = {each.provider: each for each in self._limits(accounts)}
+        return pb.ListHealthResponse(
+            targets=[self._target(seen) for seen in self._health.snapshot()],
+            accounts=[self._account(account, told[account.name]) for account in accounts],
+        )
+
+    def marks(self) -> Mapping[Subject, Hashable]:
+        """Of each subject what makes a change worth telling: circuit, pause, keys, state; no counters, no durations.
+
+        Cheap: it is compared each time that something may have changed.
+        """
+        marks: dict[Subject, Hashable] = {
+            target: (self._health.mark(target), self._unusable(target)) for target in self._health.targets()
+        }
+        for account in self._accounts():
+            last = self._prober.tally(account.name).last
+            probed = (last.ok, last.error_type) if last is not None else None
+            marks[account.name] = (_state(account), self._aside(account), probed, account.limits)
+        return marks
+
+    def of(self, subjects: Collection[Subject]) -> pb.WatchHealthResponse:
+        """These as they stand now; those that are gone are left out."""
+        targets = [self._health.of(each) for each in subjects if isinstance(each, Target)]
+        known = self._catalog().accounts
+        accounts = [known[each] for each in subjects if isinstance(each, str) and each in known]
+        return pb.WatchHealthResponse(
+            targets=[self._target(seen) for seen in targets if seen is not None],
+            accounts=[
+                self._account(account, limits) for account, limits in zip(accounts, self._limits(accounts), strict=True)
+            ],
+        )
+
+    def _accounts(self) -> list[Account]:
+        """Those that are set up, and those that were probed."""
+        return [
+            account
+            for account in self._catalog().accounts.values()
+            if account.keys or account.usable or self._prober.tally(account.name).sent
+        ]
+
+    def _unusable(self, target: Target) -> str:
+        """Why the account lets no call through, whatever the circuit."""
+        account = self._catalog().accounts.get(target.provider)
+        if account is None:
+            return NOT_CONFIGURED
+        if not account.usable:
+            return _state(account)
+        aside = [self._health.key_aside(key.key_id) for key in account.keys]
+        return KEY_REJECTED if aside and all(aside) else ""
+
+    def _aside(self, account: Account) -> tuple[str, ...]:
+        return tuple(key.masked for key in account.keys if self._health.key_aside(key.key_id))
+
+    def _target(self, seen: TargetHealth) -> pb.TargetHealth:
+        made = pb.TargetHealth(
+            target=invocation_pb2.ModelRef(provider=seen.target.provider, model=seen.target.model),
+            circuit=pb.CircuitState.Value(f"CIRCUIT_STATE_{seen.circuit.name}"),
+            requests=seen.requests,
+            errors=seen.errors,
+            success_rate=seen.success_rate or 0.0,
+            last_error_type=seen.last_error_type,
+            blocked_reason=self._unusable(seen.target) or seen.blocked,
+        )
+        times = {
+            "retry_at": seen.retry_at_ns,
+            "last_used_at": seen.last_used_ns,
+            "last_error_at": seen.last_error_ns,
+            "cooling_until": seen.cooling_until_ns,
+        }
+        _stamp(made, times)
+        durations = {"mean": seen.mean_s, "p95": seen.p95_s, "first_token_p50": seen.p50_first_token_s}
+        for field, duration_s in durations.items():
+            if duration_s is not None:
+                getattr(made, field).CopyFrom(metering.duration(round(duration_s * 1e9)))
+        return made
+
+    def _account(self, account: Account, limits: AccountLimits) -> pb.AccountHealth:
+        tally = self._prober.tally(account.name)
+        made = pb.AccountHealth(
+            provider=account.name,
+            state=_state(account),
+            keys_aside=self._aside(account),
+            in_flight=limits.in_flight,
+            max_concurrent=limits.max_concurrent,
+            requests=_rate(limits.requests),
+            tokens=_rate(limits.tokens),
+            probes=tally.sent,
+            failed_probes=tally.failed,
+        )
+        if tally.last is not None:
+            made.probe_error_type = tally.last.error_type
+            _stamp(made, {"probed_at": tally.last.at_ns})
+        return made
+
+
+def _state(account: Account) -> str:
+    """ "usable", or why not."""
+    return account.unusable or ("usable" if account.enabled else "disabled")
+
+
+def _rate(rate: Rate | None) -> pb.RateLimit | None:
+    if rate is None:
+        return None
+    found = pb.RateLimit(
+        limit_per_minute=round(rate.limit * 60 / rate.window_s),
+        remaining=rate.remaining,
+        source="learned" if rate.learned else "configured",
+    )
+    _stamp(found, {"resets_at": rate.full_at_ns})
+    return found
+
+
+def _stamp(message: Message, times: Mapping[str, int | None]) -> None:
+    """Fields that hold a Timestamp; None: never, or not now."""
+    for field, at_ns in times.items():
+        if at_ns is not None:
+            getattr(message, field).CopyFrom(metering.timestamp(at_ns))

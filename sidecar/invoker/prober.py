@@ -1,0 +1,169 @@
+"""Probes: questions to providers that are no calls. They cost nothing, leave no record, and are counted.
+
+A provider that is out of service is asked every `interval_s` whether it is back, with or without traffic. What an
+answer means is decided in `Health.answered_probe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sidecar.core.catalog import SYSTEM_TIMEOUTS, Account, Catalog, Key
+from sidecar.core.clock import Clock
+from sidecar.core.faults import Fault, ResponseTimeout
+from sidecar.health import Health, Recheck
+from sidecar.providers import probe
+from sidecar.providers.transport import Transport
+from sidecar.providers.wire import HttpRequest, HttpResponse, Wire
+
+ANSWER_S = 10.0
+LEAST_ANSWER_S = 1.0
+"""However times are scaled."""
+MAX_BYTES = 8 * 1024 * 1024
+LOOKS = 4
+"""How often within an interval it is looked who is due."""
+_NO_KEY = Key("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What came of a probe."""
+
+    ok: bool
+    """It is there, and does not object to the key."""
+    error_type: str = ""
+    """As in an attempt; "unusable", "not_supported": nothing was asked."""
+    message: str = ""
+    """For people: the provider's own words, the key masked."""
+    took_s: float = 0.0
+    models: tuple[str, ...] = ()
+    at_ns: int = 0
+    """UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of one provider, since the start."""
+
+    sent: int = 0
+    failed: int = 0
+    last: Probed | None = None
+
+
+class Prober:
+    def __init__(
+        self,
+        *,
+        catalog: Callable[[], Catalog],
+        wires: Callable[[str], Wire],
+        transport: Transport,
+        health: Health,
+        clock: Clock,
+        random: Callable[[], float],
+        log: Any,
+    ) -> None:
+        self._catalog = catalog
+        self._wires = wires
+        self._transport = transport
+        self._health = health
+        self._clock = clock
+        self._recheck = Recheck(random)
+        self._log = log
+        self._tallies: dict[str, Tally] = {}
+        self._under_way: dict[str, asyncio.Task[Probed]] = {}
+
+    def tally(self, provider: str) -> Tally:
+        return self._tallies.get(provider, _NONE)
+
+    async def probe(self, account: Account) -> Probed:
+        """Asks now. Whoever asks meanwhile gets the same answer: nobody can hammer a provider with this."""
+        return await asyncio.shield(self._started(account))
+
+    async def keep_probing(self, interval_s: Callable[[], float]) -> None:
+        """Until cancelled. `interval_s` may change at any time; 0: nobody is asked."""
+        while True:
+            every_s = interval_s() * self._catalog().time_scale
+            await asyncio.sleep(every_s / LOOKS or 1.0)
+            if not every_s:
+                continue
+            accounts = self._catalog().accounts
+            for name in self._recheck.due(self._troubled(), every_s, self._clock.monotonic_s()):
+                self._started(accounts[name])
+
+    async def close(self) -> None:
+        tasks = tuple(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _troubled(self) -> dict[str, bool]:
+        """Who is out of service, and whether calls are kept from it at this moment."""
+        circuits = self._health.out_of_service()
+        found = {}
+        for name, account in self._catalog().accounts.items():
+            urgent = circuits.get(name, False) or any(self._health.key_aside(key.key_id) for key in account.keys)
+            last = self.tally(name).last
+            if account.usable and (urgent or name in circuits or (last is not None and not last.ok)):
+                found[name] = urgent
+        return found
+
+    def _started(self, account: Account) -> asyncio.Task[Probed]:
+        task = self._under_way.get(account.name)
+        if task is None:
+            task = self._under_way[account.name] = asyncio.create_task(self._probed(account))
+            task.add_done_callback(lambda _: self._under_way.pop(account.name, None))
+        return task
+
+    async def _probed(self, account: Account) -> Probed:
+        """With each key that is aside; if none is, with the first."""
+        aside = [key for key in account.keys if self._health.key_aside(key.key_id)]
+        probed = [await self._asked(account, key) for key in aside or account.keys[:1] or (_NO_KEY,)]
+        worst = next((each for each in probed if not each.ok), probed[0])
+        before = self.tally(account.name)
+        self._tallies[account.name] = Tally(before.sent + len(probed), before.failed + (not worst.ok), worst)
+        self._recheck.answered(account.name, ok=worst.ok)
+        self._log.info("probed", provider=account.name, ok=worst.ok, error=worst.error_type)
+        self._health.changed()
+        return worst
+
+    async def _asked(self, account: Account, key: Key) -> Probed:
+        began_ns, at_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
+
+        def probed(error_type: str = "", message: str = "", models: tuple[str, ...] = ()) -> Probed:
+            took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
+            return Probed(not error_type, error_type, key.hidden_in(message), took_s, models, at_ns)
+
+        if account.unusable:
+            return probed("unusable", account.unusable)
+        try:
+            wire = self._wires(account.wire)
+        except LookupError as missing:
+            return probed("unusable", str(missing))
+        request = probe.request(account, wire, key.secret)
+        if request is None:
+            return probed("not_supported", f"{account.display or account.name} has no question that costs nothing")
+        try:
+            response = await self._sent(request, account)
+        except Fault as fault:
+            return probed(fault.error_type, fault.message)
+        verdict = probe.judged(response, wire)
+        if verdict.alive:
+            self._health.answered_probe(account.name, key.key_id, accepted=verdict.accepted)
+        return probed(verdict.error_type, verdict.message, verdict.models)
+
+    async def _sent(self, request: HttpRequest, account: Account) -> HttpResponse:
+        """Raises Fault."""
+        scale = self._catalog().time_scale
+        connect_s = (account.timeouts.connect_s or SYSTEM_TIMEOUTS.connect_s or 0.0) * scale
+        answer_s = max(ANSWER_S * scale, LEAST_ANSWER_S)
+        try:
+            async with asyncio.timeout(answer_s):
+                return await self._transport.send(request, connect_s=connect_s, max_bytes=MAX_BYTES)
+        except TimeoutError:
+            raise ResponseTimeout(f"no answer within {answer_s:g} s") from None
+
+
+_NONE = Tally()

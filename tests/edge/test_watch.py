@@ -1,0 +1,123 @@
+"""WatchHealth: the whole, then changes; slow readers, many readers, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from sidecar.core import faults
+from sidecar.core.call import Target
+from sidecar.edge.health import HealthView
+from sidecar.edge.watch import HealthWatch
+from taximeter import errors
+from taximeter.v1 import catalog_pb2 as pb
+from taximeter.v1 import catalog_pb2_grpc
+from tests.edge.conftest import MakeScene
+from tests.support.served import Served
+
+A = Target("a", "ma")
+
+
+def break_down(served: Served, target: Target = A) -> None:
+    for _ in range(5):
+        served.rig.health.failed(target, served.rig.health.begin(target), faults.ServerError("down"))
+
+
+def watch(served: Served) -> Any:
+    return catalog_pb2_grpc.CatalogServiceStub(served.channel).WatchHealth(pb.WatchHealthRequest())
+
+
+async def nothing_comes(stream: Any, within_s: float = 0.15) -> bool:
+    """The stream stays readable."""
+    reading = asyncio.ensure_future(stream.read())
+    done, _ = await asyncio.wait({reading}, timeout=within_s)
+    reading.cancel()
+    return not done
+
+
+async def test_first_the_whole_then_what_changes(scene: MakeScene) -> None:
+    served, _ = await scene((), ())
+    served.rig.health.succeeded(A, served.rig.health.begin(A), 0.5, 0.1)
+    stream = watch(served)
+    whole = await stream.read()
+    assert [each.target.model for each in whole.targets] == ["ma"]
+    assert [each.provider for each in whole.accounts] == ["a", "b"]
+    break_down(served)
+    news = await stream.read()
+    assert [(each.target.model, each.circuit) for each in news.targets] == [("ma", pb.CIRCUIT_STATE_OPEN)]
+    assert not news.accounts
+    served.rig.health.reject_key(served.rig.catalog.accounts["b"].keys[0].key_id)
+    news = await stream.read()
+    assert [each.provider for each in news.accounts if each.keys_aside] == ["b"]
+    stream.cancel()
+
+
+async def test_calls_that_change_nothing_are_no_news(scene: MakeScene) -> None:
+    served, _ = await scene()
+    served.rig.health.succeeded(A, served.rig.health.begin(A), 0.5, None)
+    stream = watch(served)
+    await stream.read()
+    for _ in range(50):
+        served.rig.health.succeeded(A, served.rig.health.begin(A), 0.5, None)
+    assert await nothing_comes(stream)
+    stream.cancel()
+
+
+async def test_everybody_is_told(scene: MakeScene) -> None:
+    served, _ = await scene()
+    streams = [watch(served) for _ in range(10)]
+    for stream in streams:
+        await stream.read()
+    break_down(served)
+    for stream in streams:
+        assert (await stream.read()).targets[0].circuit == pb.CIRCUIT_STATE_OPEN
+        stream.cancel()
+
+
+async def test_the_end_of_the_sidecar_ends_the_watch_with_its_reason(scene: MakeScene) -> None:
+    served, _ = await scene()
+    stream = watch(served)
+    await stream.read()
+    served.watch.close()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await stream.read()
+    assert errors.from_rpc(ended.value).reason == "SHUTTING_DOWN"
+
+
+async def test_a_reader_that_holds_back_costs_no_memory(scene: MakeScene) -> None:
+    """Only what is the case now is kept for it, however much has happened."""
+    served, _ = await scene()
+    health = served.rig.health
+    view = HealthView(lambda: served.rig.catalog, health, served.prober, served.rig.limits.snapshot)
+    watching = HealthWatch(view)
+    health.changed = watching.changed
+    gate, told = asyncio.Event(), []
+
+    async def write(part: bytes) -> None:
+        told.append(pb.WatchHealthResponse.FromString(part))
+        if len(told) == 2:
+            gate.clear()
+        await gate.wait()
+
+    gate.set()
+    reader = asyncio.create_task(watching.watch(write))
+    async with asyncio.timeout(5):
+        while not told:
+            await asyncio.sleep(0)
+        for number in range(30):
+            break_down(served, Target("a", f"m{number % 3}"))
+            await asyncio.sleep(0.06)
+            if number == 0:
+                while len(told) < 2:
+                    await asyncio.sleep(0.01)
+        gate.set()
+        while len(told) < 3:
+            await asyncio.sleep(0.01)
+    assert len(told) == 3
+    assert {each.target.model for each in told[2].targets} <= {"m0", "m1", "m2"}
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+    assert not watching.looked_at, "nobody watches: nobody looks"
