@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from taximeter.v1 import metering_pb2 as taximeter_dot_v1_dot_metering__pb2
 from taximeter.v1 import payload_pb2 as taximeter_dot_v1_dot_payload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtaximeter/v1/invocation.proto\x12\x0ctaximeter.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1btaximeter/v1/metering.proto\x1a\x1ataximeter/v1/payload.proto\"+\n\x08ModelRef\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\xb6\x01\n\x08Timeouts\x12*\n\x07\x63onnect\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04ttft\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08response\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05stall\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcb\x05\n\x08\x43\x61llSpec\x12\x0f\n\x05\x61lias\x18\x01 \x01(\tH\x00\x12\x0e\n\x04task\x18\x02 \x01(\tH\x00\x12(\n\x06target\x18\x03 \x01(\x0b\x32\x16.taximeter.v1.ModelRefH\x00\x12)\n\x04\x63hat\x18\n \x01(\x0b\x32\x19.taximeter.v1.ChatRequestH\x01\x12\x35\n\ncompletion\x18\x0b \x01(\x0b\x32\x1f.taximeter.v1.CompletionRequestH\x01\x12\x33\n\tembedding\x18\x0c \x01(\x0b\x32\x1e.taximeter.v1.EmbeddingRequestH\x01\x12\x35\n\nmoderation\x18\r \x01(\x0b\x32\x1f.taximeter.v1.ModerationRequestH\x01\x12,\n\ncapability\x18\x1e \x01(\x0e\x32\x18.taximeter.v1.Capability\x12\x1a\n\x12preferred_provider\x18\x1f \x01(\t\x12;\n\x12routing_preference\x18  \x01(\x0e\x32\x1f.taximeter.v1.RoutingPreference\x12\x35\n\x0fstream_recovery\x18! \x01(\x0e\x32\x1c.taximeter.v1.StreamRecovery\x12(\n\x08timeouts\x18\" \x01(\x0b\x32\x16.taximeter.v1.Timeouts\x12.\n\x04tags\x18( \x03(\x0b\x32 .taximeter.v1.CallSpec.TagsEntry\x12\x12\n\nrequest_id\x18) \x01(\t\x12\x17\n\x0f\x63onversation_id\x18* \x01(\t\x12\x14\n\x0cworkspace_id\x18+ \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b\x64\x65stinationB\t\n\x07payloadJ\x04\x08\x0e\x10\x19\"5\n\rInvokeRequest\x12$\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.CallSpec\"\x9d\x02\n\x0eInvokeResponse\x12*\n\x04\x63hat\x18\n \x01(\x0b\x32\x1a.taximeter.v1.ChatResponseH\x00\x12\x36\n\ncompletion\x18\x0b \x01(\x0b\x32 .taximeter.v1.CompletionResponseH\x00\x12\x34\n\tembedding\x18\x0c \x01(\x0b\x32\x1f.taximeter.v1.EmbeddingResponseH\x00\x12\x36\n\nmoderation\x18\r \x01(\x0b\x32 .taximeter.v1.ModerationResponseH\x00\x12(\n\x08metering\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.MeteringB\t\n\x07payloadJ\x04\x08\x0e\x10\x19\";\n\x13InvokeStreamRequest\x12$\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.CallSpec\"\x81\x02\n\x14InvokeStreamResponse\x12(\n\x07started\x18\x01 \x01(\x0b\x32\x15.taximeter.v1.StartedH\x00\x12$\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x13.taximeter.v1.DeltaH\x00\x12\x36\n\x0ftool_call_delta\x18\x03 \x01(\x0b\x32\x1b.taximeter.v1.ToolCallDeltaH\x00\x12,\n\trestarted\x18\x04 \x01(\x0b\x32\x17.taximeter.v1.RestartedH\x00\x12*\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x16.taximeter.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"B\n\x07Started\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12&\n\x06target\x18\x02 \x01(\x0b\x32\x16.taximeter.v1.ModelRef\"\x86\x01\n\x05\x44\x65lta\x12\x14\n\x0c\x63hoice_index\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\treasoning\x18\x03 \x01(\t\x12\x0f\n\x07refusal\x18\x04 \x01(\t\x12\x35\n\x0freasoning_block\x18\x05 \x01(\x0b\x32\x1c.taximeter.v1.ReasoningBlock\"y\n\rToolCallDelta\x12\x14\n\x0c\x63hoice_index\x18\x01 \x01(\x05\x12\x12\n\ntool_index\x18\x02 \x01(\x05\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\targuments\x18\x05 \x01(\t\x12\x11\n\tsignature\x18\x06 \x01(\t\"\x83\x01\n\tRestarted\x12$\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.ModelRef\x12\"\n\x02to\x18\x02 \x01(\x0b\x32\x16.taximeter.v1.ModelRef\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.taximeter.v1.FallbackReason\"6\n\x0e\x46inishedChoice\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x15\n\rfinish_reason\x18\x02 \x01(\t\"\x80\x02\n\x08\x46inished\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12-\n\x07\x63hoices\x18\x03 \x03(\x0b\x32\x1c.taximeter.v1.FinishedChoice\x12(\n\x08metering\x18\x04 \x01(\x0b\x32\x16.taximeter.v1.Metering\x12\x34\n\tembedding\x18\x0c \x01(\x0b\x32\x1f.taximeter.v1.EmbeddingResponseH\x00\x12\x36\n\nmoderation\x18\r \x01(\x0b\x32 .taximeter.v1.ModerationResponseH\x00\x42\t\n\x07payload*\xcf\x02\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41PABILITY_TEXT_GENERATION\x10\x01\x12\x13\n\x0f\x43\x41PABILITY_CHAT\x10\x02\x12\x1e\n\x1a\x43\x41PABILITY_CODE_GENERATION\x10\x03\x12\x1a\n\x16\x43\x41PABILITY_TRANSLATION\x10\x04\x12\x1c\n\x18\x43\x41PABILITY_SUMMARIZATION\x10\x05\x12\x18\n\x14\x43\x41PABILITY_EMBEDDING\x10\x06\x12\x1f\n\x1b\x43\x41PABILITY_IMAGE_GENERATION\x10\x07\x12\x1f\n\x1b\x43\x41PABILITY_AUDIO_GENERATION\x10\x08\x12\x1f\n\x1b\x43\x41PABILITY_VIDEO_GENERATION\x10\t\x12\x19\n\x15\x43\x41PABILITY_MODERATION\x10\n*\x92\x01\n\x11RoutingPreference\x12\"\n\x1eROUTING_PREFERENCE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aROUTING_PREFERENCE_QUALITY\x10\x01\x12\x1c\n\x18ROUTING_PREFERENCE_SPEED\x10\x02\x12\x1b\n\x17ROUTING_PREFERENCE_COST\x10\x03*\x85\x01\n\x0eStreamRecovery\x12\x1f\n\x1bSTREAM_RECOVERY_UNSPECIFIED\x10\x00\x12\x19\n\x15STREAM_RECOVERY_ERROR\x10\x01\x12\x1b\n\x17STREAM_RECOVERY_RESTART\x10\x02\x12\x1a\n\x16STREAM_RECOVERY_BUFFER\x10\x03\x32\xb1\x01\n\x11InvocationService\x12\x43\n\x06Invoke\x12\x1b.taximeter.v1.InvokeRequest\x1a\x1c.taximeter.v1.InvokeResponse\x12W\n\x0cInvokeStream\x12!.taximeter.v1.InvokeStreamRequest\x1a\".taximeter.v1.InvokeStreamResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtaximeter/v1/invocation.proto\x12\x0ctaximeter.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1btaximeter/v1/metering.proto\x1a\x1ataximeter/v1/payload.proto\"+\n\x08ModelRef\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\xb6\x01\n\x08Timeouts\x12*\n\x07\x63onnect\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04ttft\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08response\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05stall\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcb\x05\n\x08\x43\x61llSpec\x12\x0f\n\x05\x61lias\x18\x01 \x01(\tH\x00\x12\x0e\n\x04task\x18\x02 \x01(\tH\x00\x12(\n\x06target\x18\x03 \x01(\x0b\x32\x16.taximeter.v1.ModelRefH\x00\x12)\n\x04\x63hat\x18\n \x01(\x0b\x32\x19.taximeter.v1.ChatRequestH\x01\x12\x35\n\ncompletion\x18\x0b \x01(\x0b\x32\x1f.taximeter.v1.CompletionRequestH\x01\x12\x33\n\tembedding\x18\x0c \x01(\x0b\x32\x1e.taximeter.v1.EmbeddingRequestH\x01\x12\x35\n\nmoderation\x18\r \x01(\x0b\x32\x1f.taximeter.v1.ModerationRequestH\x01\x12,\n\ncapability\x18\x1e \x01(\x0e\x32\x18.taximeter.v1.Capability\x12\x1a\n\x12preferred_provider\x18\x1f \x01(\t\x12;\n\x12routing_preference\x18  \x01(\x0e\x32\x1f.taximeter.v1.RoutingPreference\x12\x35\n\x0fstream_recovery\x18! \x01(\x0e\x32\x1c.taximeter.v1.StreamRecovery\x12(\n\x08timeouts\x18\" \x01(\x0b\x32\x16.taximeter.v1.Timeouts\x12.\n\x04tags\x18( \x03(\x0b\x32 .taximeter.v1.CallSpec.TagsEntry\x12\x12\n\nrequest_id\x18) \x01(\t\x12\x17\n\x0f\x63onversation_id\x18* \x01(\t\x12\x14\n\x0cworkspace_id\x18+ \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b\x64\x65stinationB\t\n\x07payloadJ\x04\x08\x0e\x10\x19\"5\n\rInvokeRequest\x12$\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.CallSpec\"\x9d\x02\n\x0eInvokeResponse\x12*\n\x04\x63hat\x18\n \x01(\x0b\x32\x1a.taximeter.v1.ChatResponseH\x00\x12\x36\n\ncompletion\x18\x0b \x01(\x0b\x32 .taximeter.v1.CompletionResponseH\x00\x12\x34\n\tembedding\x18\x0c \x01(\x0b\x32\x1f.taximeter.v1.EmbeddingResponseH\x00\x12\x36\n\nmoderation\x18\r \x01(\x0b\x32 .taximeter.v1.ModerationResponseH\x00\x12(\n\x08metering\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.MeteringB\t\n\x07payloadJ\x04\x08\x0e\x10\x19\";\n\x13InvokeStreamRequest\x12$\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.CallSpec\"\x81\x02\n\x14InvokeStreamResponse\x12(\n\x07started\x18\x01 \x01(\x0b\x32\x15.taximeter.v1.StartedH\x00\x12$\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x13.taximeter.v1.DeltaH\x00\x12\x36\n\x0ftool_call_delta\x18\x03 \x01(\x0b\x32\x1b.taximeter.v1.ToolCallDeltaH\x00\x12,\n\trestarted\x18\x04 \x01(\x0b\x32\x17.taximeter.v1.RestartedH\x00\x12*\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x16.taximeter.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"B\n\x07Started\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12&\n\x06target\x18\x02 \x01(\x0b\x32\x16.taximeter.v1.ModelRef\"\x86\x01\n\x05\x44\x65lta\x12\x14\n\x0c\x63hoice_index\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\treasoning\x18\x03 \x01(\t\x12\x0f\n\x07refusal\x18\x04 \x01(\t\x12\x35\n\x0freasoning_block\x18\x05 \x01(\x0b\x32\x1c.taximeter.v1.ReasoningBlock\"y\n\rToolCallDelta\x12\x14\n\x0c\x63hoice_index\x18\x01 \x01(\x05\x12\x12\n\ntool_index\x18\x02 \x01(\x05\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\targuments\x18\x05 \x01(\t\x12\x11\n\tsignature\x18\x06 \x01(\t\"\x83\x01\n\tRestarted\x12$\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.ModelRef\x12\"\n\x02to\x18\x02 \x01(\x0b\x32\x16.taximeter.v1.ModelRef\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.taximeter.v1.FallbackReason\"6\n\x0e\x46inishedChoice\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x15\n\rfinish_reason\x18\x02 \x01(\t\"\xb4\x02\n\x08\x46inished\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12-\n\x07\x63hoices\x18\x03 \x03(\x0b\x32\x1c.taximeter.v1.FinishedChoice\x12(\n\x08metering\x18\x04 \x01(\x0b\x32\x16.taximeter.v1.Metering\x12\x34\n\tembedding\x18\x0c \x01(\x0b\x32\x1f.taximeter.v1.EmbeddingResponseH\x00\x12\x36\n\nmoderation\x18\r \x01(\x0b\x32 .taximeter.v1.ModerationResponseH\x00\x12\x32\n\x11provider_metadata\x18\x64 \x01(\x0b\x32\x17.google.protobuf.StructB\t\n\x07payload*\xcf\x02\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41PABILITY_TEXT_GENERATION\x10\x01\x12\x13\n\x0f\x43\x41PABILITY_CHAT\x10\x02\x12\x1e\n\x1a\x43\x41PABILITY_CODE_GENERATION\x10\x03\x12\x1a\n\x16\x43\x41PABILITY_TRANSLATION\x10\x04\x12\x1c\n\x18\x43\x41PABILITY_SUMMARIZATION\x10\x05\x12\x18\n\x14\x43\x41PABILITY_EMBEDDING\x10\x06\x12\x1f\n\x1b\x43\x41PABILITY_IMAGE_GENERATION\x10\x07\x12\x1f\n\x1b\x43\x41PABILITY_AUDIO_GENERATION\x10\x08\x12\x1f\n\x1b\x43\x41PABILITY_VIDEO_GENERATION\x10\t\x12\x19\n\x15\x43\x41PABILITY_MODERATION\x10\n*\x92\x01\n\x11RoutingPreference\x12\"\n\x1eROUTING_PREFERENCE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aROUTING_PREFERENCE_QUALITY\x10\x01\x12\x1c\n\x18ROUTING_PREFERENCE_SPEED\x10\x02\x12\x1b\n\x17ROUTING_PREFERENCE_COST\x10\x03*\x85\x01\n\x0eStreamRecovery\x12\x1f\n\x1bSTREAM_RECOVERY_UNSPECIFIED\x10\x00\x12\x19\n\x15STREAM_RECOVERY_ERROR\x10\x01\x12\x1b\n\x17STREAM_RECOVERY_RESTART\x10\x02\x12\x1a\n\x16STREAM_RECOVERY_BUFFER\x10\x03\x32\xb1\x01\n\x11InvocationService\x12\x43\n\x06Invoke\x12\x1b.taximeter.v1.InvokeRequest\x1a\x1c.taximeter.v1.InvokeResponse\x12W\n\x0cInvokeStream\x12!.taximeter.v1.InvokeStreamRequest\x1a\".taximeter.v1.InvokeStreamResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,40 +37,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CALLSPEC_TAGSENTRY']._loaded_options = None
   _globals['_CALLSPEC_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_CAPABILITY']._serialized_start=2526
-  _globals['_CAPABILITY']._serialized_end=2861
-  _globals['_ROUTINGPREFERENCE']._serialized_start=2864
-  _globals['_ROUTINGPREFERENCE']._serialized_end=3010
-  _globals['_STREAMRECOVERY']._serialized_start=3013
-  _globals['_STREAMRECOVERY']._serialized_end=3146
-  _globals['_MODELREF']._serialized_start=136
-  _globals['_MODELREF']._serialized_end=179
-  _globals['_TIMEOUTS']._serialized_start=182
-  _globals['_TIMEOUTS']._serialized_end=364
-  _globals['_CALLSPEC']._serialized_start=367
-  _globals['_CALLSPEC']._serialized_end=1082
-  _globals['_CALLSPEC_TAGSENTRY']._serialized_start=1007
-  _globals['_CALLSPEC_TAGSENTRY']._serialized_end=1050
-  _globals['_INVOKEREQUEST']._serialized_start=1084
-  _globals['_INVOKEREQUEST']._serialized_end=1137
-  _globals['_INVOKERESPONSE']._serialized_start=1140
-  _globals['_INVOKERESPONSE']._serialized_end=1425
-  _globals['_INVOKESTREAMREQUEST']._serialized_start=1427
-  _globals['_INVOKESTREAMREQUEST']._serialized_end=1486
-  _globals['_INVOKESTREAMRESPONSE']._serialized_start=1489
-  _globals['_INVOKESTREAMRESPONSE']._serialized_end=1746
-  _globals['_STARTED']._serialized_start=1748
-  _globals['_STARTED']._serialized_end=1814
-  _globals['_DELTA']._serialized_start=1817
-  _globals['_DELTA']._serialized_end=1951
-  _globals['_TOOLCALLDELTA']._serialized_start=1953
-  _globals['_TOOLCALLDELTA']._serialized_end=2074
-  _globals['_RESTARTED']._serialized_start=2077
-  _globals['_RESTARTED']._serialized_end=2208
-  _globals['_FINISHEDCHOICE']._serialized_start=2210
-  _globals['_FINISHEDCHOICE']._serialized_end=2264
-  _globals['_FINISHED']._serialized_start=2267
-  _globals['_FINISHED']._serialized_end=2523
-  _globals['_INVOCATIONSERVICE']._serialized_start=3149
-  _globals['_INVOCATIONSERVICE']._serialized_end=3326
+  _globals['_CAPABILITY']._serialized_start=2608
+  _globals['_CAPABILITY']._serialized_end=2943
+  _globals['_ROUTINGPREFERENCE']._serialized_start=2946
+  _globals['_ROUTINGPREFERENCE']._serialized_end=3092
+  _globals['_STREAMRECOVERY']._serialized_start=3095
+  _globals['_STREAMRECOVERY']._serialized_end=3228
+  _globals['_MODELREF']._serialized_start=166
+  _globals['_MODELREF']._serialized_end=209
+  _globals['_TIMEOUTS']._serialized_start=212
+  _globals['_TIMEOUTS']._serialized_end=394
+  _globals['_CALLSPEC']._serialized_start=397
+  _globals['_CALLSPEC']._serialized_end=1112
+  _globals['_CALLSPEC_TAGSENTRY']._serialized_start=1037
+  _globals['_CALLSPEC_TAGSENTRY']._serialized_end=1080
+  _globals['_INVOKEREQUEST']._serialized_start=1114
+  _globals['_INVOKEREQUEST']._serialized_end=1167
+  _globals['_INVOKERESPONSE']._serialized_start=1170
+  _globals['_INVOKERESPONSE']._serialized_end=1455
+  _globals['_INVOKESTREAMREQUEST']._serialized_start=1457
+  _globals['_INVOKESTREAMREQUEST']._serialized_end=1516
+  _globals['_INVOKESTREAMRESPONSE']._serialized_start=1519
+  _globals['_INVOKESTREAMRESPONSE']._serialized_end=1776
+  _globals['_STARTED']._serialized_start=1778
+  _globals['_STARTED']._serialized_end=1844
+  _globals['_DELTA']._serialized_start=1847
+  _globals['_DELTA']._serialized_end=1981
+  _globals['_TOOLCALLDELTA']._serialized_start=1983
+  _globals['_TOOLCALLDELTA']._serialized_end=2104
+  _globals['_RESTARTED']._serialized_start=2107
+  _globals['_RESTARTED']._serialized_end=2238
+  _globals['_FINISHEDCHOICE']._serialized_start=2240
+  _globals['_FINISHEDCHOICE']._serialized_end=2294
+  _globals['_FINISHED']._serialized_start=2297
+  _globals['_FINISHED']._serialized_end=2605
+  _globals['_INVOCATIONSERVICE']._serialized_start=3231
+  _globals['_INVOCATIONSERVICE']._serialized_end=3408
 # @@protoc_insertion_point(module_scope)

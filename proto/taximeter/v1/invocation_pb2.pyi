@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from taximeter.v1 import metering_pb2 as _metering_pb2
@@ -543,6 +544,7 @@ class Finished(_message.Message):
     METERING_FIELD_NUMBER: _builtins.int
     EMBEDDING_FIELD_NUMBER: _builtins.int
     MODERATION_FIELD_NUMBER: _builtins.int
+    PROVIDER_METADATA_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     model: _builtins.str
     @_builtins.property
@@ -553,6 +555,10 @@ class Finished(_message.Message):
     def embedding(self) -> _payload_pb2.EmbeddingResponse: ...
     @_builtins.property
     def moderation(self) -> _payload_pb2.ModerationResponse: ...
+    @_builtins.property
+    def provider_metadata(self) -> _struct_pb2.Struct:
+        """What the provider said beyond the parts (citations, durations ...)."""
+
     def __init__(
         self,
         *,
@@ -562,10 +568,11 @@ class Finished(_message.Message):
         metering: _metering_pb2.Metering | None = ...,
         embedding: _payload_pb2.EmbeddingResponse | None = ...,
         moderation: _payload_pb2.ModerationResponse | None = ...,
+        provider_metadata: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "metering", b"metering", "moderation", b"moderation", "payload", b"payload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedding", b"embedding", "metering", b"metering", "moderation", b"moderation", "payload", b"payload", "provider_metadata", b"provider_metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "embedding", b"embedding", "metering", b"metering", "model", b"model", "moderation", b"moderation", "payload", b"payload", "response_id", b"response_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "embedding", b"embedding", "metering", b"metering", "model", b"model", "moderation", b"moderation", "payload", b"payload", "provider_metadata", b"provider_metadata", "response_id", b"response_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["embedding", "moderation"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
