@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 from sidecar.core.call import Operation
 from sidecar.providers.wire import Codec, Wire
 
 WIRES: Mapping[str, str] = {
     "anthropic": "sidecar.providers.anthropic",
+    "bedrock": "sidecar.providers.bedrock",
     "cohere": "sidecar.providers.cohere",
     "ollama": "sidecar.providers.ollama",
     "openai": "sidecar.providers.openai",
@@ -23,6 +25,8 @@ WIRES: Mapping[str, str] = {
     "replicate": "sidecar.providers.replicate",
 }
 """Name -> the module that has it as `WIRE`."""
+NEEDS: Mapping[str, str] = {"bedrock": "botocore"}
+"""Name -> the package that its module cannot do without, which an extra of ours brings."""
 GROUP = "taximeter.wires"
 """Entry points of this group are wires: name = "package.module:WIRE" (docs/extending.md)."""
 
@@ -31,13 +35,13 @@ class Built(Collection[str]):
     """Names of all wires. What packages bring is looked up only for a name that is not ours: it takes a while."""
 
     def __contains__(self, name: object) -> bool:
-        return name in WIRES or (isinstance(name, str) and _usable(name))
+        return name in _ours() or (isinstance(name, str) and _usable(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**WIRES, **_brought()})
+        return iter({**_ours(), **_brought()})
 
     def __len__(self) -> int:
-        return len({**WIRES, **_brought()})
+        return len({**_ours(), **_brought()})
 
 
 def built() -> Collection[str]:
@@ -48,7 +52,7 @@ def built() -> Collection[str]:
 @cache
 def wire(name: str) -> Wire:
     """Raises LookupError for one that is not there, or that its package cannot give."""
-    if name in WIRES:
+    if name in _ours():
         found: Wire = import_module(WIRES[name]).WIRE
         return found
     if name in _brought():
@@ -66,6 +70,11 @@ def _usable(name: str) -> bool:
             logging.getLogger(__name__).warning("%s", missing)
         return False
     return True
+
+
+@cache
+def _ours() -> Mapping[str, str]:
+    return {name: module for name, module in WIRES.items() if name not in NEEDS or find_spec(NEEDS[name])}
 
 
 @cache

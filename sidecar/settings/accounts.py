@@ -8,6 +8,7 @@ from typing import Any
 from sidecar.core.call import Capability, Timeouts
 from sidecar.core.catalog import Account, Key
 from sidecar.settings import units
+from sidecar.settings.aws import REGION_VARIABLES, region
 from sidecar.settings.drafts import SLOTS, Draft, Drafts
 from sidecar.settings.limits import LIMIT_FIELDS, limits_of, read_limit
 from sidecar.settings.providers import in_variable
@@ -31,6 +32,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "capabilities": capabilities,
     "self_hosted": units.boolean,
     "api_version": units.string,
+    "region": region,
     "api": units.one_of("chat", "responses"),
     **dict.fromkeys((*SLOTS, "default_model"), units.string),
     **{f"timeouts.{name}": units.duration_s for name in TIMEOUTS},
@@ -49,7 +51,8 @@ def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
     if read.get("api") == "responses":
         wire = _by_responses(draft, wire, problems)
     keys = (Key(draft.values["key"].origin.name, read["key"]),) if "key" in read else ()
-    options = {**row.options, "api_version": read["api_version"]} if "api_version" in read else row.options
+    options: dict[str, object] = {**row.options}
+    options |= {name: read[name] for name in ("api_version", "region") if name in read}
     return Account(
         name=draft.name,
         type=row.type,
@@ -104,7 +107,11 @@ def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> 
         return f"{url_variable(draft)} is not set"
     if draft.row.needs_key and "key" not in draft.values:
         return f"{key_variable(draft)} is not set"
-    return "" if wire in wires else f"the {wire} wire is not available in this version"
+    if wire in wires:
+        return ""
+    if wire == draft.row.wire and draft.row.extra:
+        return f"the {wire} wire needs more packages: pip install 'taximeter[{draft.row.extra}]'"
+    return f"the {wire} wire is not available in this version"
 
 
 def key_variable(draft: Draft) -> str:
@@ -117,6 +124,8 @@ def key_variable(draft: Draft) -> str:
 
 def url_variable(draft: Draft) -> str:
     """The variable that would give this account its base URL."""
+    if draft.row.region_url:
+        return REGION_VARIABLES[0] if draft.name == draft.row.type else f"AI_{in_variable(draft.name)}_REGION"
     vendor = URL_VARIABLES.get(draft.row.type, ()) if draft.name == draft.row.type else ()
     return vendor[0] if vendor and not _by_own(draft) else f"AI_{in_variable(draft.name)}_URL"
 

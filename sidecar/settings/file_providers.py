@@ -15,7 +15,18 @@ from sidecar.settings.sources import Sources, Value
 from sidecar.settings.tables import Table
 from sidecar.settings.timeouts import TIMEOUTS
 
-_PLAIN = ("base_url", "smart", "fast", "enabled", "weight", "capabilities", "api_version", "api", "self_hosted")
+_PLAIN = (
+    "base_url",
+    "smart",
+    "fast",
+    "enabled",
+    "weight",
+    "capabilities",
+    "api_version",
+    "api",
+    "region",
+    "self_hosted",
+)
 _TOML_KEYS = (*_PLAIN, "type", "api_key_env", "models", "timeouts", "limits")
 _JSON_KEYS = ("name", "type", "api_key_env", "base_url", "default_model", "capabilities", "timeout")
 _INLINE_KEYS = ("api_key", "key", "secret", "token")

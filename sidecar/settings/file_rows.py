@@ -26,6 +26,8 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
     "wire": units.string,
     "base_url": _url,
     "base_path": units.string,
+    "region_url": units.string,
+    "extra": units.string,
     "display": units.string,
     "key_env": lambda raw: list(units.names(raw)),
     "auth": units.string,

@@ -22,6 +22,7 @@ FIELDS = {
     "WEIGHT": "weight",
     "API_VERSION": "api_version",
     "API": "api",
+    "REGION": "region",
     **LIMIT_VARIABLES,
 }
 TASK_FIELDS = ("PROVIDER", "MODEL", "FALLBACK_PROVIDER", "FALLBACK_MODEL")

@@ -23,6 +23,7 @@ URL_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "together": ("TOGETHER_BASE_URL",),
     "ollama": ("OLLAMA_BASE_URL", "OLLAMA_URL"),
     "azure": ("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),
+    "bedrock": ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
     GENERIC: ("OPENAI_COMPATIBLE_BASE_URL",),
 }
 """Vendors' own variables for a base URL; the first that is set counts."""
@@ -69,6 +70,10 @@ class Row:
     """Patterns of the models that are spoken to by nothing else."""
     deployments: bool = False
     """See Account."""
+    region_url: str = ""
+    """base_url of an account that names a `{region}` only."""
+    extra: str = ""
+    """Which extra of this package brings what its wire needs."""
 
 
 Rows = Mapping[str, Row]
@@ -94,6 +99,8 @@ def parse_row(name: str, table: Mapping[str, Any]) -> Row:
         otel_name=table.get("otel_name", ""),
         price_provider=table.get("price_provider", ""),
         base_path=table.get("base_path", ""),
+        region_url=table.get("region_url", ""),
+        extra=table.get("extra", ""),
         aggregator=table.get("aggregator", False),
         self_hosted=table.get("self_hosted", False),
         needs_key=table.get("needs_key", True),
