@@ -12,7 +12,7 @@ from sidecar.core.faults import Fault
 from sidecar.health import Circuit
 from sidecar.invoker.meter import Bill, Received
 from sidecar.limits import Permit
-from sidecar.providers.http import provider_request_id, server_of
+from sidecar.providers.http import provider_request_id, served_model, server_of
 from sidecar.providers.wire import Codec, HttpRequest, Reader, Reply
 from sidecar.routing import Planned
 
@@ -41,6 +41,8 @@ class Live:
     reply: Reply = NO_REPLY
     http_status: int = 0
     provider_request_id: str = ""
+    model_served: str = ""
+    """By the answer's headers."""
     bytes_received: int = 0
     content_bytes: int = 0
     chunks: int = 0
@@ -63,6 +65,7 @@ class Live:
         """The answer's headers have come."""
         self.http_status = status
         self.provider_request_id = provider_request_id(headers)
+        self.model_served = served_model(headers)
 
     def gave(self, chunks: Sequence[Any], now_ns: int) -> None:
         """Content has come."""
@@ -73,7 +76,7 @@ class Live:
 
     @property
     def model_reported(self) -> str:
-        return self.reply.model or (self.reader.model if self.reader is not None else "")
+        return self.model_served or self.reply.model or (self.reader.model if self.reader is not None else "")
 
     def received(self, *, whole: bool, fault: Fault | None) -> Received:
         """What it is billed by."""

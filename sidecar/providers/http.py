@@ -30,6 +30,7 @@ _REQUEST_ID_HEADERS = (
     "cf-ray",  # whoever stands behind Cloudflare and says nothing better
 )
 _REQUEST_ID_CHARACTERS = 200
+_MODEL_CHARACTERS = 200
 
 
 def headers_for(account: Account, secret: str, *, stream: bool, accept: str = "") -> dict[str, str]:
@@ -56,6 +57,15 @@ def provider_request_id(headers: Mapping[str, str]) -> str:
         if value := headers.get(name):
             return value[:_REQUEST_ID_CHARACTERS]
     return ""
+
+
+def served_model(headers: Mapping[str, str]) -> str:
+    """The model behind a deployment, where the answer's headers tell it; else empty.
+
+    Azure's Responses API repeats the deployment's name as `model`; which model that is, the header says
+    (github.com/microsoft/agent-framework/pull/5979 reads it for the same reason).
+    """
+    return headers.get("x-ms-served-model", "")[:_MODEL_CHARACTERS]
 
 
 def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
