@@ -42,6 +42,8 @@ def _finished(outcome: Outcome) -> pb.Finished:
     )
     if outcome.payload is not None:
         getattr(made, record.operation).CopyFrom(outcome.payload)
+    if outcome.provider_metadata is not None:
+        made.provider_metadata.CopyFrom(outcome.provider_metadata)
     return made
 
 

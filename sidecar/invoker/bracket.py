@@ -118,7 +118,7 @@ class Bracket:
             raise CallFailed(self._refusal, self.record)
         reasons = enumerate(self._reply.finish_reasons)
         finishes = tuple(pb.FinishedChoice(index=index, finish_reason=reason) for index, reason in reasons)
-        return Outcome(self._reply.payload, self.record, finishes)
+        return Outcome(self._reply.payload, self.record, finishes, self._reply.provider_metadata)
 
     def _ending(self, error: BaseException | None) -> Ending:
         if error is None:

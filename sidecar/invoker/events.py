@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.struct_pb2 import Struct
+
 from sidecar.core.call import CallRecord, Target
 from sidecar.core.faults import FallbackReason, Refusal
 from taximeter.v1 import invocation_pb2 as pb
@@ -33,6 +35,8 @@ class Outcome:
     payload: Any
     record: CallRecord
     finishes: tuple[pb.FinishedChoice, ...] = ()
+    provider_metadata: Struct | None = None
+    """Of a stream that came in parts."""
 
 
 StreamEvent = StreamStarted | StreamRestarted | pb.Delta | pb.ToolCallDelta | Outcome

@@ -20,9 +20,12 @@ from sidecar.providers.cohere_reply import fault_of_reason
 from sidecar.providers.cohere_usage import chat_usage
 from sidecar.providers.openai_messages import text_of
 from sidecar.providers.sse import SseParser
+from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import payload_pb2
+
+_KNOWN = frozenset({"finish_reason", "error"})
 
 
 class ChatReader:
@@ -36,6 +39,9 @@ class ChatReader:
         """Index as the server counts -> index among the tool calls."""
         self._thought: list[str] = []
         self._plan: list[str] = []
+        self._citations: list[Any] = []
+        self._said: dict[str, Any] = {}
+        """Beyond our fields, by the end."""
         self.done = False
         self.events = 0
         self.malformed = 0
@@ -57,7 +63,14 @@ class ChatReader:
             raise StreamCut("the stream ended within an event")
         if not self.done:
             raise StreamCut("the stream ended before its end was told")
-        return Reply(None, self.usage, finish_reasons=(self._reason,), response_id=self.response_id)
+        said = self._said | ({"choices": [{"citations": self._citations}]} if self._citations else {})
+        return Reply(
+            None,
+            self.usage,
+            finish_reasons=(self._reason,),
+            response_id=self.response_id,
+            provider_metadata=to_struct(said) if said else None,
+        )
 
     def _read(self, data: bytes) -> Iterator[Any]:
         if self.done:
@@ -92,6 +105,8 @@ class ChatReader:
             case "tool-call-start" | "tool-call-delta" as kind:
                 yield from self._whole(self._plan, TOOL_PLAN)
                 yield self._tool_call(event, _mapping(message, "tool_calls"), begins=kind == "tool-call-start")
+            case "citation-start" if cited := message.get("citations"):
+                self._citations.append(cited)
             case "message-end":
                 yield from self._whole(self._thought, "")
                 yield from self._whole(self._plan, TOOL_PLAN)
@@ -99,7 +114,7 @@ class ChatReader:
             case None if "message" in event:
                 raise ServerError(message_of(event))
             case _:
-                pass  # citations and debug events: no part of the answer's content
+                pass  # ends of citations and calls, debug events: no part of the answer
 
     def _content_part(self, content: dict[str, Any]) -> Iterator[Any]:
         if text := text_of(content, "text"):
@@ -129,6 +144,7 @@ class ChatReader:
         self.done = True
         self._reason = text_of(delta, "finish_reason")
         self.usage = chat_usage(delta.get("usage"))
+        self._said = {name: value for name, value in delta.items() if name not in _KNOWN and value}
         fault = fault_of_reason(self._reason, self._content, self.usage, text_of(delta, "error"))
         if fault is not None:
             raise fault

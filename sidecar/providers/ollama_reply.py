@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 import orjson
+from google.protobuf.struct_pb2 import Struct
 
 from sidecar.core.faults import Garbled, StreamCut
 from sidecar.providers.http import provider_request_id
@@ -66,11 +67,15 @@ def _reply(payload: Any, choice: Any, body: dict[str, Any]) -> Reply:
     return Reply(payload, usage_of(body), payload.model, (choice.finish_reason,))
 
 
+def metadata_of(said: dict[str, Any]) -> Struct | None:
+    """Durations in nanoseconds, and whatever else it said; None if nothing."""
+    extras = {name: value for name, value in said.items() if name not in _KNOWN and value not in (None, [], {}, "")}
+    return to_struct(extras) if extras else None
+
+
 def _add_metadata(payload: Any, body: dict[str, Any]) -> None:
-    """Durations in nanoseconds, and whatever else it said."""
-    extras = {name: value for name, value in body.items() if name not in _KNOWN and value not in (None, [], {}, "")}
-    if extras:
-        payload.provider_metadata.CopyFrom(to_struct(extras))
+    if (extras := metadata_of(body)) is not None:
+        payload.provider_metadata.CopyFrom(extras)
 
 
 def _finished(response: HttpResponse) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
+from google.protobuf.struct_pb2 import Struct
 
 from sidecar.core.call import Usage
 from sidecar.core.faults import StreamCut
 from sidecar.providers.ollama_fault import fault_of_error
 from sidecar.providers.ollama_lines import LineParser
+from sidecar.providers.ollama_reply import metadata_of
 from sidecar.providers.ollama_usage import usage_of
 from sidecar.providers.openai_messages import objects, text_of, tool_call
 from sidecar.providers.wire import Reply
@@ -31,6 +33,7 @@ class StreamReader:
         self._parts = parts
         self._lines = LineParser()
         self._reason = ""
+        self._metadata: Struct | None = None
         self.done = False
         self.events = 0
         self.malformed = 0
@@ -52,7 +55,7 @@ class StreamReader:
             raise StreamCut("the stream ended within a line")
         if not self.done:
             raise StreamCut("the stream ended before its end was told")
-        return Reply(None, self.usage, self.model, (self._reason,))
+        return Reply(None, self.usage, self.model, (self._reason,), provider_metadata=self._metadata)
 
     def _read(self, line: bytes) -> Iterator[Any]:
         if self.done:
@@ -73,6 +76,7 @@ class StreamReader:
         if said.get("done") is True:
             self.done = True
             self._reason = text_of(said, "done_reason")
+            self._metadata = metadata_of(said)
 
 
 class ChatParts:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from google.protobuf.struct_pb2 import Struct
+
 from sidecar.core.call import Operation, Usage
 from sidecar.core.catalog import Account
 from sidecar.core.faults import Fault
@@ -43,6 +45,8 @@ class Reply:
     response_id: str = ""
     provider_cost_picodollars: int | None = None
     """What the provider itself says it billed (OpenRouter)."""
+    provider_metadata: Struct | None = None
+    """Of a stream: what the provider said beyond its parts. A whole answer has it in its payload."""
 
 
 @dataclass(frozen=True, slots=True)

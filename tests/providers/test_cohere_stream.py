@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from sidecar.core.call import Operation, Usage
 from sidecar.core.faults import ContentFiltered, Fault, ServerError, StreamCut
 from sidecar.providers.registry import wire
+from sidecar.providers.structs import to_plain
 from sidecar.providers.wire import Reader
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import payload_pb2
-from tests.support.cohere import call, content, end, plan, start, stream
+from tests.support.cohere import USAGE, call, content, end, plan, start, stream
 from tests.support.providers import ended, read
 
 
@@ -103,12 +104,14 @@ def test_tool_calls_are_counted_from_zero_whatever_their_index() -> None:
     assert [part.tool_index for part in parts] == [0, 0]
 
 
-def test_citations_are_passed_over() -> None:
+def test_citations_and_the_whole_usage_are_told_at_the_end() -> None:
     cited = {"type": "citation-start", "index": 0, "delta": {"message": {"citations": {"start": 0, "end": 1}}}}
     each = reader()
     data = stream(start(), content(text="x"), cited, {"type": "citation-end", "index": 0}, end())
     assert read(each, data) == [pb.Delta(text="x")]
-    assert each.malformed == 0
+    told = ended(each).provider_metadata
+    assert told is not None
+    assert to_plain(told) == {"usage": USAGE, "choices": [{"citations": [{"start": 0, "end": 1}]}]}
 
 
 @pytest.mark.parametrize(

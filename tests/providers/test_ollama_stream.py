@@ -14,6 +14,7 @@ from sidecar.core.call import Operation, Usage
 from sidecar.core.faults import ContextTooLong, Fault, ServerError, StreamCut, TooLarge
 from sidecar.providers.ollama_lines import LineParser
 from sidecar.providers.registry import wire
+from sidecar.providers.structs import to_plain
 from sidecar.providers.wire import Reader
 from taximeter.v1 import invocation_pb2 as pb
 from tests.support.providers import ended, read
@@ -68,6 +69,14 @@ def test_thinking_and_tool_calls() -> None:
         pb.ToolCallDelta(tool_index=0, id="c1", name="look", arguments='{"n":1}'),
         pb.ToolCallDelta(tool_index=1, name="now", arguments="{}"),
     ]
+
+
+def test_durations_are_told_at_the_end() -> None:
+    each = reader()
+    read(each, lines(line(content="x"), END | {"load_duration": 12, "created_at": "2026-01-01T00:00:00Z"}))
+    told = ended(each).provider_metadata
+    assert told is not None
+    assert to_plain(told) == {"load_duration": 12}
 
 
 def test_a_completion() -> None:

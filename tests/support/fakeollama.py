@@ -28,6 +28,7 @@ SHOWN = {
     "capabilities": ["completion", "tools"],
     "modified_at": "2026-11-01T10:00:00.123456789+02:00",
 }
+ENDED = {"done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 1, "load_duration": 12}
 LAYER = "sha256:aa"
 PULLS: dict[str, list[dict[str, Any]]] = {
     "new": [
@@ -93,9 +94,10 @@ class FakeOllama:
                 await _send(writer, 200, None)
             case "/api/pull":
                 await self._pull(model, reader, writer)
+            case "/api/chat" if asked["stream"]:
+                await _stream(writer, [{"model": model, "message": {"content": "hi"}, "done": False}, ENDED])
             case "/api/chat":
-                await _send(writer, 200, {"model": model, "message": {"content": "hi"}, "done": True,
-                                          "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 1})  # fmt: skip
+                await _send(writer, 200, {"model": model, "message": {"content": "hi"}, **ENDED})
             case _:
                 await _send(writer, 404, {"error": f"model '{model}' not found"})
 
@@ -103,18 +105,23 @@ class FakeOllama:
         lines = PULLS.get(
             model, [{"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"}]
         )
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n")
-        for line in lines:
-            data = json.dumps(line).encode() + b"\n"
-            writer.write(b"%x\r\n%b\r\n" % (len(data), data))
-            await writer.drain()
+        await _stream(writer, lines, ended=model != "slow")
         if model == "slow":
             await reader.read()
             self.left.set()
             return
-        writer.write(b"0\r\n\r\n")
         if model == "new":
             self.held.append("new:latest")
+
+
+async def _stream(writer: asyncio.StreamWriter, lines: list[dict[str, Any]], *, ended: bool = True) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n")
+    for line in lines:
+        data = json.dumps(line).encode() + b"\n"
+        writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+    if ended:
+        writer.write(b"0\r\n\r\n")
+    await writer.drain()
 
 
 async def _send(writer: asyncio.StreamWriter, status: int, body: Any) -> None:
