@@ -6,10 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.failover.play import Seen, play
+from tests.failover.play import Played, play
 
 
 @pytest.fixture(scope="session")
-def played() -> dict[str, Seen]:
-    """Case name -> what was seen of it."""
+def played() -> Played:
     return asyncio.run(play())

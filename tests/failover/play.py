@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -15,10 +15,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from taximeter.errors import TaximeterError
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import metering_pb2, usage_pb2
+from tests.failover.flapping import Flap, flaps
 from tests.failover.scenarios import SCENARIOS
 from tests.failover.table import SCALE, Cell, Mode, Scenario
 from tests.support.fares import Fares, Told, chain, fares
-from tests.support.hostile import Hostile, House, dead_url, deaf_url, house
+from tests.support.hostile import Hostile, House, dead_url, deaf_url, house, status
 from tests.support.otlp import GrpcReceiver, Received
 
 AT_ONCE = 24
@@ -102,8 +103,15 @@ class Seen:
         return sorted((span for span in self.spans if span.kind == number), key=lambda span: span.start_time_unix_nano)
 
 
+@dataclass(frozen=True)
+class Played:
+    seen: Mapping[str, Seen]
+    """By the case's name."""
+    flaps: Mapping[Mode, Flap]
+
+
 @asynccontextmanager
-async def stage(cases: Sequence[Case]) -> AsyncIterator[tuple[House, Fares]]:
+async def stage(cases: Sequence[Case], flapping: Sequence[Flap]) -> AsyncIterator[tuple[House, Fares]]:
     """Providers for all cases, and a stack that knows them."""
     async with AsyncExitStack() as open_:
         made = await open_.enter_async_context(house())
@@ -113,15 +121,18 @@ async def stage(cases: Sequence[Case]) -> AsyncIterator[tuple[House, Fares]]:
         def configured(_url: str) -> Iterable[str]:
             for case in cases:
                 yield from _configured(case, made, elsewhere)
+            for flap in flapping:
+                yield from flap.configured(made)
 
-        keys = {f"KEY_OF_{name.upper()}": f"sk-{name}-0123456789" for case in cases for name in case.accounts}
+        accounts: Sequence[Case | Flap] = (*cases, *flapping)
+        names = [name for each in accounts for name in each.accounts]
         asked = await open_.enter_async_context(
             fares(
                 configured,
                 receiver.received,
                 OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
                 TAXIMETER_TIME_SCALE=str(SCALE),
-                **keys,
+                **{f"KEY_OF_{name.upper()}": f"sk-{name}-0123456789" for name in names},
             )
         )
         yield made, asked
@@ -132,6 +143,7 @@ def _configured(case: Case, made: House, elsewhere: Mapping[str, str]) -> Iterab
     scenario = case.scenario
     for name, script in zip(case.accounts, (scenario.a, scenario.b), strict=False):
         provider = made.stage(name, *script)
+        provider.probed = status(503)
         own = scenario.own_waits if name.endswith("a") or scenario.b_waits_too else ()
         url = elsewhere[scenario.at] if scenario.at and name.endswith("a") else provider.base_url
         waits = ", ".join(f'{wait} = "{TOO_LONG_S:g}s"' for wait in WAITS if wait not in own)
@@ -144,9 +156,10 @@ timeouts = {{ {waits} }}
     yield chain(case.alias, *zip(case.accounts, scenario.models, strict=False))
 
 
-async def play(cases: Sequence[Case] = CASES) -> dict[str, Seen]:
-    """Case name -> what was seen of it."""
-    async with stage(cases) as (made, asked):
+async def play(cases: Sequence[Case] = CASES) -> Played:
+    """Makes every call, and reads what was written about it."""
+    flapping = flaps()
+    async with stage(cases, flapping) as (made, asked):
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(case: Case) -> Seen:
@@ -156,8 +169,9 @@ async def play(cases: Sequence[Case] = CASES) -> dict[str, Seen]:
             return seen
 
         played = await asyncio.gather(*(one(case) for case in sorted(cases, key=lambda case: case.longest_first)))
+        await asyncio.gather(*(flap.ride(asked) for flap in flapping))
         await _read_books(asked, played)
-        return {seen.case.name: seen for seen in played}
+        return Played({seen.case.name: seen for seen in played}, {flap.mode: flap for flap in flapping})
 
 
 async def call(asked: Fares, case: Case) -> Seen:
@@ -200,11 +214,3 @@ async def _read_books(asked: Fares, played: Sequence[Seen]) -> None:
         written = found[seen.case.name]
         seen.row, seen.attempts, seen.spans = written.row, written.attempts, written.spans
         seen.got = await asked.client.get_call(seen.row["call_id"])
-
-
-def of(scenario: str, mode: Mode, *, fallback: bool = True) -> Case:
-    """A case by what it is. Raises StopIteration."""
-    wanted = replace(CASES[0], scenario=next(each for each in SCENARIOS if each.name == scenario))
-    return next(
-        case for case in CASES if (case.scenario, case.mode, case.fallback) == (wanted.scenario, mode, fallback)
-    )

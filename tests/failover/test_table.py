@@ -1,19 +1,19 @@
 """The failover table as a specification: what providers do, and what becomes of the call.
 
-Every scenario of `scenarios.py`, unary and streamed with each `stream_recovery`, with one fallback and with none: each is
-one call through gRPC to a real sidecar process, booked by a real bookkeeper, its spans at a real OTLP receiver. Waits
-are scaled.
+Every scenario of `scenarios.py`, unary and streamed with each `stream_recovery`, with one fallback and with none: each
+is one call through gRPC to a real sidecar process, booked by a real bookkeeper, its spans at a real OTLP receiver.
+Waits are scaled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import groupby, pairwise
 
 import pytest
 
 from taximeter.v1 import metering_pb2
-from tests.failover.play import CASES, PROMPT, Case, Seen
+from tests.failover.flapping import FLAPPING
+from tests.failover.play import CASES, PROMPT, Case, Played
 from tests.failover.scenarios import MODEL, OTHER, OTHER_MODEL, WHOLE
 from tests.failover.table import SCALE
 from tests.support.otlp import attributes
@@ -38,9 +38,9 @@ SLACK_S = 3.0
 
 
 @every_case
-def test_the_caller_gets_a_whole_answer_or_an_error(case: Case, played: Mapping[str, Seen]) -> None:
+def test_the_caller_gets_a_whole_answer_or_an_error(case: Case, played: Played) -> None:
     """Never a truncated answer as success; what a Restarted event voids is told by it."""
-    seen, cell = played[case.name], case.cell
+    seen, cell = played.seen[case.name], case.cell
     if cell.refusal:
         assert seen.error is not None
         assert (seen.error.reason, seen.error.code) == (cell.refusal, STATUSES[cell.refusal])
@@ -55,9 +55,9 @@ def test_the_caller_gets_a_whole_answer_or_an_error(case: Case, played: Mapping[
 
 
 @every_case
-def test_who_was_asked(case: Case, played: Mapping[str, Seen]) -> None:
+def test_who_was_asked(case: Case, played: Played) -> None:
     """As the providers saw it; each was asked what the caller asked, and nothing of a half answer."""
-    seen, cell = played[case.name], case.cell
+    seen, cell = played.seen[case.name], case.cell
     reached = cell.tried.replace("a", "") if case.scenario.at else cell.tried
     assert (seen.tried, seen.asked) == (cell.tried, reached)
     for provider in seen.providers:
@@ -66,9 +66,9 @@ def test_who_was_asked(case: Case, played: Mapping[str, Seen]) -> None:
 
 
 @every_case
-def test_no_provider_is_hammered(case: Case, played: Mapping[str, Seen]) -> None:
+def test_no_provider_is_hammered(case: Case, played: Played) -> None:
     """At most two tries in 1.5 s, a back-off of at least 0.2 s before the second unless the provider names a wait."""
-    for provider in played[case.name].providers:
+    for provider in played.seen[case.name].providers:
         gaps_s = [gap_s / SCALE for gap_s in provider.gaps_s]
         assert all(sum(pair) >= 1.5 for pair in pairwise(gaps_s))
         if gaps_s and "Retry-After 0" not in case.scenario.name:
@@ -76,17 +76,21 @@ def test_no_provider_is_hammered(case: Case, played: Mapping[str, Seen]) -> None
 
 
 @every_case
-def test_nothing_hangs(case: Case, played: Mapping[str, Seen]) -> None:
+def test_nothing_hangs(case: Case, played: Played) -> None:
     """A call takes the waits that the table grants, the back-offs, and no more; and no less than those waits."""
     cell = case.cell
     least_s = cell.waits_s * SCALE
-    assert least_s * 0.98 <= played[case.name].wall_s <= least_s * 1.05 + BACK_OFF_S * SCALE * len(cell.tried) + SLACK_S
+    assert (
+        least_s * 0.98
+        <= played.seen[case.name].wall_s
+        <= least_s * 1.05 + BACK_OFF_S * SCALE * len(cell.tried) + SLACK_S
+    )
 
 
 @every_case
-def test_the_ledger_has_the_call(case: Case, played: Mapping[str, Seen]) -> None:
+def test_the_ledger_has_the_call(case: Case, played: Played) -> None:
     """One row, and one for each attempt, with the reason that moved the call on."""
-    seen, cell = played[case.name], case.cell
+    seen, cell = played.seen[case.name], case.cell
     row = seen.row
     assert (row["status"], row["fallback_reason"]) == ("error" if cell.refusal else "ok", cell.moved)
     assert (row["fallback_used"], row["attempts"]) == (bool(cell.moved), len(cell.tried))
@@ -100,9 +104,9 @@ def test_the_ledger_has_the_call(case: Case, played: Mapping[str, Seen]) -> None
 
 
 @every_case
-def test_what_each_attempt_costs(case: Case, played: Mapping[str, Seen]) -> None:
+def test_what_each_attempt_costs(case: Case, played: Played) -> None:
     """Rejected: nothing. Sent in vain: nothing for sure. Broken off after content: estimated. Answered: as reported."""
-    seen = played[case.name]
+    seen = played.seen[case.name]
     for attempt in seen.attempts:
         cost, at_risk = attempt["cost_usd"], attempt["cost_at_risk_usd"]
         if attempt["status"] == "ok":
@@ -117,9 +121,9 @@ def test_what_each_attempt_costs(case: Case, played: Mapping[str, Seen]) -> None
 
 
 @every_case
-def test_what_the_caller_is_told(case: Case, played: Mapping[str, Seen]) -> None:
+def test_what_the_caller_is_told(case: Case, played: Played) -> None:
     """The fallback, its reason, each attempt: in the reply or in the error, and in GetCall for good."""
-    seen, cell = played[case.name], case.cell
+    seen, cell = played.seen[case.name], case.cell
     told, got = seen.metering, seen.got.metering
     assert (told.fallback_used, _reason(told)) == (bool(cell.moved), cell.moved)
     assert bool(told.fallback_message) == bool(cell.moved and not cell.refusal)
@@ -132,9 +136,9 @@ def test_what_the_caller_is_told(case: Case, played: Mapping[str, Seen]) -> None
 
 
 @every_case
-def test_spans(case: Case, played: Mapping[str, Seen]) -> None:
+def test_spans(case: Case, played: Played) -> None:
     """One span for the RPC, one for the call, and one for each stretch of attempts at one provider."""
-    seen, cell = played[case.name], case.cell
+    seen, cell = played.seen[case.name], case.cell
     stretches = ["".join(stretch) for _, stretch in groupby(cell.tried)]
     assert (len(seen.kind("SERVER")), len(seen.kind("INTERNAL"))) == (1, 1)
     clients = [attributes(span.attributes) for span in seen.kind("CLIENT")]
@@ -165,4 +169,4 @@ def _comparable(told: metering_pb2.Metering) -> metering_pb2.Metering:
 
 def test_the_sixteen_classic_scenarios_are_all_here() -> None:
     names = {case.scenario.classic for case in CASES} - {""}
-    assert len(names) == 15, "and the primary that flaps: test_scenarios.py"
+    assert len(names | {FLAPPING}) == 16

@@ -30,6 +30,7 @@ class Exchange:
     body: dict[str, Any]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    method: str = "POST"
     hanging_up: bool = False
     """Whoever asked has left before the act was over."""
 
@@ -92,12 +93,17 @@ class Hostile:
     hangups: int = 0
     """Callers that left before their act was over."""
     playing: int = 0
+    probed: Act | None = None
+    """Answers GETs, beside the script and uncounted; None: they are requests like all others."""
 
     @property
     def gaps_s(self) -> list[float]:
         return [later - earlier for earlier, later in zip(self.hits, self.hits[1:], strict=False)]
 
     async def play(self, exchange: Exchange) -> None:
+        if self.probed is not None and exchange.method == "GET":
+            await self.probed(exchange)
+            return
         self.hits.append(time.monotonic())
         self.bodies.append(exchange.body)
         self.keys.append(exchange.headers.get("authorization", "").removeprefix("Bearer "))
@@ -157,7 +163,8 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
     pairs = (line.split(": ", 1) for line in head[1:] if line)
     headers = {name.lower(): value for name, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Exchange(head[0].split(" ")[1], headers, json.loads(body or b"{}"), reader, writer)
+    method, path, _ = head[0].split(" ", 2)
+    return Exchange(path, headers, json.loads(body or b"{}"), reader, writer, method)
 
 
 @asynccontextmanager

@@ -1,0 +1,101 @@
+"""A primary that is down for a minute and then healthy, called all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from taximeter.errors import TaximeterError
+from taximeter.v1 import invocation_pb2 as pb
+from tests.failover.scenarios import FALLBACK, GOOD
+from tests.failover.table import SCALE, Mode
+from tests.support.fares import Fares, Told, account, chain
+from tests.support.hostile import Exchange, Hostile, House, status
+
+FLAPPING = "a primary that flaps"
+DOWN_S, WATCHED_S, EVERY_S = 60.0, 100.0, 2.0
+
+
+@dataclass(frozen=True)
+class Ride:
+    """One of its calls. Seconds since the first one, unscaled."""
+
+    at_s: float
+    served_by: str
+    """The account; empty if the call failed."""
+    tried: str
+
+
+@dataclass
+class Flap:
+    """Calls of one mode, every two seconds. Times are unscaled."""
+
+    mode: Mode
+    rides: list[Ride] = field(default_factory=list)
+    began: float = 0.0
+    primary: Hostile = field(default_factory=lambda: Hostile(()))
+
+    @property
+    def name(self) -> str:
+        return f"flap{list(Mode).index(self.mode)}"
+
+    @property
+    def accounts(self) -> tuple[str, str]:
+        return f"{self.name}a", f"{self.name}b"
+
+    @property
+    def back_at_s(self) -> float:
+        """When the primary served again."""
+        return min((ride.at_s for ride in self.rides if ride.served_by == self.accounts[0]), default=float("inf"))
+
+    @property
+    def asked_while_down(self) -> int:
+        return sum((hit - self.began) / SCALE < DOWN_S for hit in self.primary.hits)
+
+    def configured(self, made: House) -> Iterable[str]:
+        """Its part of taximeter.toml."""
+        self.primary = made.stage(self.accounts[0], self._flapping)
+        self.primary.probed = self._flapping
+        stages = self.primary, made.stage(self.accounts[1], FALLBACK)
+        for name, stage in zip(self.accounts, stages, strict=True):
+            yield account(name, "openai", stage.base_url)
+        yield chain(self.name, *((name, "gpt-4o-mini") for name in self.accounts))
+
+    async def ride(self, asked: Fares) -> None:
+        """Calls, each in its time, however long the one before takes."""
+        self.began = time.monotonic()
+        rides = []
+        for number in range(round(WATCHED_S / EVERY_S)):
+            await asyncio.sleep(self.began + number * EVERY_S * SCALE - time.monotonic())
+            rides.append(asyncio.ensure_future(self._call(asked)))
+        self.rides = list(await asyncio.gather(*rides))
+
+    async def _flapping(self, exchange: Exchange) -> None:
+        down = (time.monotonic() - self.began) / SCALE < DOWN_S
+        await (status(503) if down else GOOD)(exchange)
+
+    async def _call(self, asked: Fares) -> Ride:
+        at_s = (time.monotonic() - self.began) / SCALE
+        spec = pb.CallSpec(alias=self.name, request_id=str(uuid.uuid4()))
+        spec.chat.prompt = "Are you there?"
+        try:
+            if self.mode.streamed:
+                spec.stream_recovery = pb.StreamRecovery.Value(self.mode.recovery)
+                async with asked.client.invoke_stream(spec, timeout=30) as stream:
+                    async for _ in stream:
+                        pass
+                told = stream.metering
+            else:
+                told = (await asked.client.invoke(spec, timeout=30)).metering
+        except TaximeterError as error:
+            told = error.metering
+        asked.told[f"{self.name}/{at_s}"] = Told(spec.request_id, metering=told)
+        assert told is not None
+        return Ride(at_s, told.provider, "".join(attempt.provider[-1] for attempt in told.attempts))
+
+
+def flaps() -> Sequence[Flap]:
+    return [Flap(mode) for mode in Mode]
