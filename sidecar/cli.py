@@ -203,12 +203,30 @@ def providers(
     *,
     address: Address = "",
     everything: Annotated[bool, typer.Option("--all", "-a", help="Those too that nothing was said about.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show health as it changes, until Ctrl-C.")] = False,
     json: Json = False,
 ) -> None:
     """List the providers, what they can do, and how they fare."""
     from sidecar.commands import providers as command
+    from sidecar.commands import watch as watching
 
+    if watch:
+        leave(watching.watch(address=address, as_json=json))
     leave(command.providers(address=address, everything=everything, as_json=json))
+
+
+@app.command(rich_help_panel=READ)
+def probe(
+    provider: Annotated[list[str] | None, typer.Argument(help="Account names; none: every one that is usable.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Those too whose key or settings lack.")] = False,
+    address: Address = "",
+    json: Json = False,
+) -> None:
+    """Ask providers whether they are there and take the key; costs nothing."""
+    from sidecar.commands import probe as command
+
+    leave(command.probe(tuple(provider or ()), everything=everything, address=address, as_json=json))
 
 
 @config_app.command("show")

@@ -10,8 +10,9 @@ from sidecar.commands.calling import client
 from sidecar.commands.context import out, print_json
 from sidecar.commands.show import count, ms, share
 from sidecar.commands.tables import show_table
+from sidecar.commands.watch import circuit
 
-HEALTH = ("target", "circuit", "requests", "success", "mean", "p95", "last error")
+HEALTH = ("target", "circuit", "requests", "success", "mean", "p95", "first token", "last error", "passed over")
 
 
 def providers(*, address: str, everything: bool, as_json: bool) -> int:
@@ -35,7 +36,8 @@ def providers(*, address: str, everything: bool, as_json: bool) -> int:
     show_table(("alias", "strategy", "targets"), list(_aliases(listed.aliases)), whole=("strategy",))
     if health.targets:
         out.print()
-        show_table(HEALTH, [_health(each) for each in health.targets], right=HEALTH[2:6], spare=("mean",))
+        spare = ("mean", "first token", "requests")
+        show_table(HEALTH, [_health(each) for each in health.targets], right=HEALTH[2:7], spare=spare)
     return Exit.OK
 
 
@@ -58,10 +60,12 @@ def _aliases(aliases: Iterable[Any]) -> Iterator[tuple[str, ...]]:
 def _health(each: Any) -> tuple[str, ...]:
     return (
         f"{each.target.provider}/{each.target.model}",
-        each.DESCRIPTOR.fields_by_name["circuit"].enum_type.values_by_number[each.circuit].name[14:].lower(),
+        circuit(each),
         count(each.requests),
         share(each.requests - each.errors, each.requests),
         ms(each.mean.ToNanoseconds() / 1e6),
         ms(each.p95.ToNanoseconds() / 1e6),
+        ms(each.first_token_p50.ToNanoseconds() / 1e6) if each.HasField("first_token_p50") else "-",
         each.last_error_type or "-",
+        each.blocked_reason or "-",
     )
