@@ -34,7 +34,7 @@ _VIDEOS = {
     "video/3gpp": "three_gp",
 }
 _FORMATS: Mapping[str, Mapping[str, str]] = {"image": _IMAGES, "document": _DOCUMENTS, "video": _VIDEOS}
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9\s\-()\[\]]+|\s+(?=\s)")
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_\s\-()\[\]]+|\s+(?=\s)")
 _NAME_CHARACTERS = 200
 
 
@@ -66,7 +66,8 @@ def _file(file: pb.FilePart) -> dict[str, Any]:
 
 
 def document_name(filename: str) -> str:
-    """Letters, digits, single spaces, hyphens, parentheses and brackets only: the name's stem, without the rest."""
+    """Letters, digits, single spaces, hyphens, parentheses and brackets only: the name's stem, without the rest.
+    Underscores are taken too, though the documentation does not list them."""
     stem = filename.rpartition("/")[2]
     stem = stem.rpartition(".")[0] or stem
     return (

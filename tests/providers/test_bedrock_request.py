@@ -173,7 +173,7 @@ def test_the_system_prompt_stands_apart() -> None:
         ),
         pytest.param(
             {"file": {"data": DATA, "media_type": "application/pdf", "filename": "a/My  report_2.v1.pdf"}},
-            {"document": {"format": "pdf", "name": "My report-2-v1", "source": {"bytes": DATA}}},
+            {"document": {"format": "pdf", "name": "My report_2-v1", "source": {"bytes": DATA}}},
             id="document",
         ),
         pytest.param(

@@ -43,7 +43,8 @@ class Exchange:
 
     @property
     def stream(self) -> bool:
-        return bool(self.line["stream"])
+        """Some recorders know a stream by its events only: AWS's has a path of its own."""
+        return bool(self.line["stream"]) or self.path.endswith("-stream")
 
     @property
     def path(self) -> str:

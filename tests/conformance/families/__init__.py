@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conformance.families import anthropic, azure, cohere, ollama, openai, replicate, responses
+from tests.conformance.families import anthropic, azure, bedrock, cohere, ollama, openai, replicate, responses
 from tests.conformance.family import Family
 from tests.support.providers_replay import Exchange, load
 
@@ -15,6 +15,7 @@ FAMILIES: tuple[Family, ...] = (
     ollama.FAMILY,
     responses.FAMILY,
     replicate.FAMILY,
+    bedrock.FAMILY,
     azure.FAMILY,
 )
 
