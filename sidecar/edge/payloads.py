@@ -41,9 +41,11 @@ def violations(payload: Message, at: str) -> Iterator[Violation]:
         case pb.EmbeddingRequest():
             yield from _embedding(payload, at)
         case pb.ModerationRequest():
-            if not payload.inputs and not payload.parts:
+            if not payload.inputs and not payload.parts and not payload.messages:
                 yield f"{at}.inputs", "at least one is required"
             yield from _parts(payload.parts, f"{at}.parts")
+            for place, message in enumerate(payload.messages):
+                yield from _message(message, f"{at}.messages[{place}]")
     yield from _numbers(payload, at)
 
 

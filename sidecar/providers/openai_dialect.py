@@ -9,6 +9,8 @@ from typing import Any
 from sidecar.core.catalog import Account
 
 THINKING_PART = "thinking_part"
+DOCUMENT_URL = "document_url"
+COMPLETIONS = "/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,14 @@ class Dialect:
     """Our name of a field -> the server's."""
     unsupported: tuple[str, ...] = ()
     """Fields it answers with an error."""
+    file_part: str = "file"
+    """How a file stands in a message: OpenAI's "file", or "document_url" (Mistral), which takes URLs too."""
+    prefix: bool = False
+    """A last message of the assistant, which the answer is to continue, must say so by `prefix` (Mistral)."""
+    completion_path: str = COMPLETIONS
+    """Mistral's "/fim/completions" takes one prompt, and answers in messages."""
+    conversation_moderation_path: str = ""
+    """Where conversations are judged; empty = nowhere."""
     options_as: str = ""
     """A further name under which `provider_options` are meant for it."""
     encrypted_reasoning: Sequence[str] = ()

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from sidecar.core.faults import BadRequest
-from sidecar.providers.openai_dialect import THINKING_PART, Dialect
+from sidecar.core.faults import BadRequest, Unsupported
+from sidecar.providers.openai_dialect import DOCUMENT_URL, THINKING_PART, Dialect
 from taximeter.v1 import payload_pb2 as pb
 
 _MOST_CHOICES = 1024
@@ -29,7 +29,7 @@ def message_json(message: pb.ChatMessage, dialect: Dialect) -> dict[str, Any]:
         raise BadRequest("a message has no role")
     if role == "developer" and not dialect.developer_role:
         role = "system"
-    body: dict[str, Any] = {"role": role, "content": _content(message)}
+    body: dict[str, Any] = {"role": role, "content": _content(message, dialect)}
     if message.name:
         body["name"] = message.name
     if message.tool_call_id:
@@ -46,7 +46,7 @@ def message_json(message: pb.ChatMessage, dialect: Dialect) -> dict[str, Any]:
     return body
 
 
-def part_json(part: pb.ContentPart) -> dict[str, Any]:
+def part_json(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
     match part.WhichOneof("part"):
         case "text":
             return {"type": "text", "text": part.text}
@@ -56,7 +56,11 @@ def part_json(part: pb.ContentPart) -> dict[str, Any]:
             audio = {"data": base64.b64encode(part.audio.data).decode(), "format": part.audio.format}
             return {"type": "input_audio", "input_audio": audio}
         case "file":
-            return {"type": "file", "file": _file(part.file)}
+            return (
+                _document(part.file)
+                if dialect.file_part == DOCUMENT_URL
+                else {"type": "file", "file": _file(part.file)}
+            )
         case _:
             raise BadRequest("a content part is empty")
 
@@ -110,10 +114,10 @@ def tool_call(entry: dict[str, Any]) -> tuple[str, str, str]:
     return text_of(entry, "id"), text_of(called, "name"), arguments or ""
 
 
-def _content(message: pb.ChatMessage) -> Any:
+def _content(message: pb.ChatMessage, dialect: Dialect) -> Any:
     if message.parts:
         first = [{"type": "text", "text": message.text}] if message.HasField("text") else []
-        return [*first, *(part_json(part) for part in message.parts)]
+        return [*first, *(part_json(part, dialect) for part in message.parts)]
     if message.HasField("text"):
         return message.text
     # Only an assistant that called tools or refused may have said nothing.
@@ -143,8 +147,18 @@ def _image(image: pb.ImagePart) -> dict[str, Any]:
 def _file(file: pb.FilePart) -> dict[str, Any]:
     if file.file_id:
         return {"file_id": file.file_id}
+    if file.url:
+        raise Unsupported("files are taken as data or by id here, not by URL")
     body = {"file_data": data_url(file.data, file.media_type)}
     return {"filename": file.filename, **body} if file.filename else body
+
+
+def _document(file: pb.FilePart) -> dict[str, Any]:
+    """docs.mistral.ai/capabilities/document_ai/document_qna; a file that was uploaded is a part of its own."""
+    if file.file_id:
+        return {"type": "file", "file_id": file.file_id}
+    body = {"type": "document_url", "document_url": file.url or data_url(file.data, file.media_type)}
+    return body | {"document_name": file.filename} if file.filename else body
 
 
 def data_url(data: bytes, media_type: str) -> str:

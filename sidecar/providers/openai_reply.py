@@ -56,7 +56,7 @@ def decode_completion(response: HttpResponse) -> Reply:
     for place, choice in enumerate(choices):
         payload.choices.add(
             index=index_of(choice, place),
-            text=text_of(choice, "text"),
+            text=completed(choice, "message"),
             finish_reason=finish_reason(choice),
             logprobs=_struct_or_none(choice.get("logprobs")),
         )
@@ -80,6 +80,12 @@ def decode_moderation(response: HttpResponse) -> Reply:
     payload.results.extend(_moderated(result) for result in _list_of_objects(body, "results", response))
     _add_metadata(payload, body, ())
     return _reply(payload, body)
+
+
+def completed(choice: dict[str, Any], message: str) -> str:
+    """The text of a completion's choice; in its message (or delta) where a server answers in these (Mistral)."""
+    said = choice.get(message)
+    return text_of(choice, "text") or (split_content(said.get("content"))[0] if isinstance(said, dict) else "")
 
 
 def finish_reason(choice: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import orjson
 from sidecar.core.catalog import Account
 from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.http import headers_for
-from sidecar.providers.openai_dialect import Dialect, dialect_of
+from sidecar.providers.openai_dialect import COMPLETIONS, Dialect, dialect_of
 from sidecar.providers.openai_messages import message_json, part_json
 from sidecar.providers.options import own_options
 from sidecar.providers.structs import to_plain, whole
@@ -28,6 +28,8 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
     messages = [message_json(message, dialect) for message in request.messages]
     if request.prompt:
         messages.append({"role": "user", "content": request.prompt})
+    elif dialect.prefix and messages and messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
+        messages[-1]["prefix"] = True
     body: dict[str, Any] = {"messages": messages, **_generation(request, _CHAT_FIELDS)}
     if request.HasField("max_tokens"):
         body[dialect.max_tokens] = request.max_tokens
@@ -46,11 +48,14 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
 def encode_completion(
     request: pb.CompletionRequest, model: str, stream: bool, account: Account, secret: str
 ) -> HttpRequest:
+    path = dialect_of(account).completion_path
+    if request.more_prompts and path != COMPLETIONS:
+        raise Unsupported(f"{account.type} completes one prompt in a call")
     prompt = [request.prompt, *request.more_prompts] if request.more_prompts else request.prompt
     body: dict[str, Any] = {"prompt": prompt, **_generation(request, _COMPLETION_FIELDS)}
     if request.suffix:
         body["suffix"] = request.suffix
-    return _post("/completions", body, request, model=model, stream=stream, account=account, secret=secret)
+    return _post(path, body, request, model=model, stream=stream, account=account, secret=secret)
 
 
 def encode_embedding(
@@ -68,10 +73,16 @@ def encode_embedding(
 def encode_moderation(
     request: pb.ModerationRequest, model: str, _stream: bool, account: Account, secret: str
 ) -> HttpRequest:
-    if request.inputs and request.parts:
-        raise BadRequest("inputs and parts cannot be in one request")
-    body: dict[str, Any] = {"input": [part_json(part) for part in request.parts] or list(request.inputs)}
-    return _post("/moderations", body, request, model=model, stream=False, account=account, secret=secret)
+    if bool(request.inputs) + bool(request.parts) + bool(request.messages) > 1:
+        raise BadRequest("only one of inputs, parts and messages can be in a request")
+    dialect = dialect_of(account)
+    if request.messages and not dialect.conversation_moderation_path:
+        raise Unsupported(f"{account.type} judges texts, not conversations")
+    path = dialect.conversation_moderation_path if request.messages else "/moderations"
+    judged = [message_json(message, dialect) for message in request.messages]
+    judged += [part_json(part, dialect) for part in request.parts]
+    body: dict[str, Any] = {"input": judged if judged else list(request.inputs)}
+    return _post(path, body, request, model=model, stream=False, account=account, secret=secret)
 
 
 def _generation(request: pb.ChatRequest | pb.CompletionRequest, names: tuple[str, ...]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled, ServerError, StreamCut
 from sidecar.providers.openai_fault import fault_of_error
 from sidecar.providers.openai_messages import index_of, objects, split_content, text_of, tool_call
-from sidecar.providers.openai_reply import CONTENT_FILTER, filtered, finish_reason, reasoning_of
+from sidecar.providers.openai_reply import CONTENT_FILTER, completed, filtered, finish_reason, reasoning_of
 from sidecar.providers.openai_usage import cost_of, usage_of
 from sidecar.providers.sse import SseParser
 from sidecar.providers.wire import Reply
@@ -165,5 +165,5 @@ class _Call:
 
 
 def completion_parts(index: int, choice: dict[str, Any]) -> Iterator[Any]:
-    if text := text_of(choice, "text"):
+    if text := completed(choice, "delta"):
         yield pb.Delta(choice_index=index, text=text)

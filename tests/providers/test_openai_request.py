@@ -230,7 +230,8 @@ THOUGHT = {"role": "ROLE_ASSISTANT", "text": "4", "reasoning": "2+2"}
                 "content": [
                     {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]},
                     {"type": "text", "text": "4"},
-                ]
+                ],
+                "prefix": True,  # being the last
             },
             id="mistral-as-a-part",
         ),
