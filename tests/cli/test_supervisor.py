@@ -170,3 +170,17 @@ async def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("deaths", "wait_s"), [(1, 0.5), (2, 1.0), (3, 2.0), (6, 15.0), (20, 15.0)], ids=str)
 def test_waits_double_up_to_a_bound(deaths: int, wait_s: float) -> None:
     assert restart_after_s(deaths) == wait_s
+
+
+async def test_a_signal_is_passed_on_to_its_part_only(tmp_path: Path) -> None:
+    code = "import pathlib, signal, sys\ntold = pathlib.Path(sys.argv[1]).with_name('told')\n"
+    code += "signal.signal(signal.SIGHUP, lambda *_: told.touch())\n"
+    supervisor = Supervisor(print)
+    await supervisor.start(part(tmp_path, code + READY + "\nwhile True: time.sleep(0.05)"))
+    supervisor.tell("nobody", signal.SIGHUP)
+    supervisor.tell("child", signal.SIGHUP)
+    async with asyncio.timeout(10):
+        while not (tmp_path / "told").exists():
+            await asyncio.sleep(0.02)
+    await supervisor.stop(("child",))
+    supervisor.tell("child", signal.SIGHUP)

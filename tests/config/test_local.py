@@ -47,3 +47,10 @@ def test_the_model_has_the_name_that_its_server_gives_it() -> None:
 def test_the_operators_own_aliases_stay_as_they_are(tmp_path: Path) -> None:
     loaded = with_local_model(load(tmp_path, toml="[aliases.mine]\nchain = ['openai/x']\n"), "http://127.0.0.1:9")
     assert chain(loaded, "mine") == ["openai/x"]
+
+
+def test_once_a_provider_is_usable_the_aliases_are_its_own_and_the_model_can_still_be_named(tmp_path: Path) -> None:
+    """A key that is put into `.env` while `up` runs counts at once."""
+    loaded = with_local_model(load(tmp_path, dotenv="AI_OPENAI_KEY=sk-0123456789abcdef\n"), "http://127.0.0.1:9")
+    assert chain(loaded, "smart") == ["openai/o-smart"]
+    assert loaded.catalog.accounts["local"].usable
