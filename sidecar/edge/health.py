@@ -55,15 +55,14 @@ class HealthView:
         return marks
 
     def of(self, subjects: Collection[Subject]) -> pb.WatchHealthResponse:
-        """These as they stand now; those that are gone are left out."""
-        targets = [self._health.of(each) for each in subjects if isinstance(each, Target)]
+        """These as they stand now; of those that are gone, that they are."""
         known = self._catalog().accounts
         accounts = [known[each] for each in subjects if isinstance(each, str) and each in known]
+        gone = [each for each in subjects if isinstance(each, str) and each not in known]
+        made = [self._account(each, limits) for each, limits in zip(accounts, self._limits(accounts), strict=True)]
         return pb.WatchHealthResponse(
-            targets=[self._target(seen) for seen in targets if seen is not None],
-            accounts=[
-                self._account(account, limits) for account, limits in zip(accounts, self._limits(accounts), strict=True)
-            ],
+            targets=[self._target_now(each) for each in subjects if isinstance(each, Target)],
+            accounts=[*made, *(pb.AccountHealth(provider=name, state=NOT_CONFIGURED) for name in gone)],
         )
 
     def _accounts(self) -> list[Account]:
@@ -87,9 +86,15 @@ class HealthView:
     def _aside(self, account: Account) -> tuple[str, ...]:
         return tuple(key.masked for key in account.keys if self._health.key_aside(key.key_id))
 
+    def _target_now(self, target: Target) -> pb.TargetHealth:
+        seen = self._health.of(target)
+        if seen is not None:
+            return self._target(seen)
+        return pb.TargetHealth(target=_ref(target), blocked_reason=self._unusable(target))
+
     def _target(self, seen: TargetHealth) -> pb.TargetHealth:
         made = pb.TargetHealth(
-            target=invocation_pb2.ModelRef(provider=seen.target.provider, model=seen.target.model),
+            target=_ref(seen.target),
             circuit=pb.CircuitState.Value(f"CIRCUIT_STATE_{seen.circuit.name}"),
             requests=seen.requests,
             errors=seen.errors,
@@ -127,6 +132,10 @@ class HealthView:
             made.probe_error_type = tally.last.error_type
             _stamp(made, {"probed_at": tally.last.at_ns})
         return made
+
+
+def _ref(target: Target) -> invocation_pb2.ModelRef:
+    return invocation_pb2.ModelRef(provider=target.provider, model=target.model)
 
 
 def _state(account: Account) -> str:

@@ -90,7 +90,7 @@ class HealthWatch:
                 pass
             self._changed.clear()
             before, self._marks = self._marks, self._view.marks()
-            news = {each for each, mark in self._marks.items() if before.get(each) != mark}
+            news = {each for each in before.keys() | self._marks.keys() if before.get(each) != self._marks.get(each)}
             for watcher in self._watchers if news else ():
                 watcher.news |= news
                 watcher.told.set()

@@ -25,6 +25,9 @@ LEAST_ANSWER_S = 1.0
 MAX_BYTES = 8 * 1024 * 1024
 LOOKS = 4
 """How often within an interval it is looked who is due."""
+UNUSABLE, NOT_SUPPORTED = "unusable", "not_supported"
+NOT_ASKED = (UNUSABLE, NOT_SUPPORTED)
+"""Nothing was sent."""
 _NO_KEY = Key("", "")
 
 
@@ -122,12 +125,18 @@ class Prober:
         aside = [key for key in account.keys if self._health.key_aside(key.key_id)]
         probed = [await self._asked(account, key) for key in aside or account.keys[:1] or (_NO_KEY,)]
         worst = next((each for each in probed if not each.ok), probed[0])
-        before = self.tally(account.name)
-        self._tallies[account.name] = Tally(before.sent + len(probed), before.failed + (not worst.ok), worst)
-        self._recheck.answered(account.name, ok=worst.ok)
-        self._log.info("probed", provider=account.name, ok=worst.ok, error=worst.error_type)
-        self._health.changed()
+        if worst.error_type not in NOT_ASKED:
+            self._count(account.name, worst, len(probed))
         return worst
+
+    def _count(self, name: str, probed: Probed, sent: int) -> None:
+        before = self.tally(name)
+        self._tallies[name] = Tally(before.sent + sent, before.failed + (not probed.ok), probed)
+        self._recheck.answered(name, ok=probed.ok)
+        news = before.last is None or before.last.ok != probed.ok
+        tell = self._log.info if news else self._log.debug
+        tell("probed", provider=name, ok=probed.ok, error=probed.error_type)
+        self._health.changed()
 
     async def _asked(self, account: Account, key: Key) -> Probed:
         began_ns, at_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
@@ -137,14 +146,14 @@ class Prober:
             return Probed(not error_type, error_type, key.hidden_in(message), took_s, models, at_ns)
 
         if account.unusable:
-            return probed("unusable", account.unusable)
+            return probed(UNUSABLE, account.unusable)
         try:
             wire = self._wires(account.wire)
         except LookupError as missing:
-            return probed("unusable", str(missing))
+            return probed(UNUSABLE, str(missing))
         request = probe.request(account, wire, key.secret)
         if request is None:
-            return probed("not_supported", f"{account.display or account.name} has no question that costs nothing")
+            return probed(NOT_SUPPORTED, f"{account.display or account.name} has no question that costs nothing")
         try:
             response = await self._sent(request, account)
         except Fault as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -63,6 +64,20 @@ async def test_calls_that_change_nothing_are_no_news(scene: MakeScene) -> None:
     for _ in range(50):
         served.rig.health.succeeded(A, served.rig.health.begin(A), 0.5, None)
     assert await nothing_comes(stream)
+    stream.cancel()
+
+
+async def test_what_a_reload_takes_away_is_told_as_gone(scene: MakeScene) -> None:
+    served, _ = await scene((), ())
+    served.rig.health.succeeded(A, served.rig.health.begin(A), 0.5, None)
+    stream = watch(served)
+    await stream.read()
+    old = served.rig.catalog
+    served.rig.catalog = replace(old, accounts={"b": old.accounts["b"]})
+    served.rig.health.follow(old, served.rig.catalog)
+    news = await stream.read()
+    assert [(each.target.provider, each.blocked_reason) for each in news.targets] == [("a", "not configured")]
+    assert [(each.provider, each.state) for each in news.accounts] == [("a", "not configured")]
     stream.cancel()
 
 
