@@ -41,6 +41,8 @@ ENDINGS = {
     "ModelNotFound": ("NOT_FOUND", "MODEL_NOT_FOUND"),
     "KeyRejected": ("UNAVAILABLE", "ALL_ATTEMPTS_FAILED"),
     "ServerError": ("UNAVAILABLE", "ALL_ATTEMPTS_FAILED"),
+    "RateLimited": ("UNAVAILABLE", "ALL_ATTEMPTS_FAILED"),
+    "StreamCut": ("UNAVAILABLE", "STREAM_BROKEN"),
 }
 """Kind of fault -> gRPC status and reason of a call that has nobody else to ask."""
 KINDS = {getattr(faults, name).error_type: name for name in ENDINGS}
