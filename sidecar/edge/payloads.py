@@ -28,6 +28,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "dimensions": (1, 2**31 - 1),
 }
 _TOOL_MODES = ("auto", "none", "required")
+_ADDRESSES = ("https://", "http://", "data:", "s3://", "gs://")
+"""Buckets are for providers that read them by the account's own rights (AWS Bedrock, Vertex AI)."""
+_NO_ADDRESS = "must be an https:, data:, s3: or gs: URL"
 
 
 def violations(payload: Message, at: str) -> Iterator[Violation]:
@@ -105,7 +108,8 @@ def _message(message: pb.ChatMessage, at: str) -> Iterator[Violation]:
         yield at, "set either text or parts"
     said = message.HasField("text") or message.parts
     if not said and not (
-        message.role == pb.ROLE_ASSISTANT and (message.tool_calls or message.refusal or message.reasoning)
+        message.role == pb.ROLE_ASSISTANT
+        and (message.tool_calls or message.refusal or message.reasoning or message.reasoning_blocks)
     ):
         yield f"{at}.text", "is required"
     if message.role == pb.ROLE_TOOL and not message.tool_call_id:
@@ -124,16 +128,18 @@ def _parts(parts: Iterable[pb.ContentPart], at: str) -> Iterator[Violation]:
                 yield from _image(part.image, f"{where}.image")
             case "audio" if not part.audio.data or not part.audio.format:
                 yield f"{where}.audio", "data and format are required"
-            case "file" if not part.file.file_id and not part.file.data:
-                yield f"{where}.file", "set file_id or data"
+            case "file" if not (part.file.file_id or part.file.data or part.file.url):
+                yield f"{where}.file", "set file_id, data or url"
+            case "file" if part.file.url and not part.file.url.startswith(_ADDRESSES):
+                yield f"{where}.file.url", _NO_ADDRESS
             case None:
                 yield where, "set one of text, image, audio, file"
 
 
 def _image(image: pb.ImagePart, at: str) -> Iterator[Violation]:
     match image.WhichOneof("source"):
-        case "url" if not image.url.startswith(("https://", "http://", "data:")):
-            yield f"{at}.url", "must be an https: or data: URL"
+        case "url" if not image.url.startswith(_ADDRESSES):
+            yield f"{at}.url", _NO_ADDRESS
         case "data" if not image.media_type:
             yield f"{at}.media_type", "is required with data"
         case None:

@@ -141,6 +141,12 @@ BAD = [
         ["call.chat.messages[0].parts[0].image.media_type"],
         id="image-without-type",
     ),
+    pytest.param(user_part(file=payload.FilePart(filename="x")), ["call.chat.messages[0].parts[0].file"], id="no-file"),
+    pytest.param(
+        user_part(file=payload.FilePart(url="file:///etc/passwd")),
+        ["call.chat.messages[0].parts[0].file.url"],
+        id="file-url-of-a-file",
+    ),
     pytest.param(chat(), ["call.chat.messages"], id="neither-prompt-nor-messages"),
     pytest.param(chat(prompt="x", messages=[USER]), ["call.chat.messages"], id="prompt-and-messages"),
     pytest.param(chat(prompt="x", temperature=NAN), ["call.chat.temperature"], id="temperature-nan"),
@@ -192,6 +198,23 @@ def test_violations(fields: dict[str, Any], paths: list[str]) -> None:
     assert refusal is not None
     assert (refusal.grpc_status, refusal.reason) == ("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST)
     assert [path for path, _ in refusal.field_violations] == paths
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(user_part(file=payload.FilePart(url="https://x.test/a.pdf")), id="file-on-the-web"),
+        pytest.param(user_part(file=payload.FilePart(url="s3://bucket/a.pdf")), id="file-in-a-bucket"),
+        pytest.param(user_part(file=payload.FilePart(file_id="f1")), id="file-by-id"),
+        pytest.param(user_part(image=payload.ImagePart(url="gs://bucket/a.png")), id="image-in-a-bucket"),
+        pytest.param(
+            message(role=payload.ROLE_ASSISTANT, reasoning_blocks=[payload.ReasoningBlock(redacted="x")]),
+            id="only-signed-reasoning",
+        ),
+    ],
+)
+def test_what_is_well_said(fields: dict[str, Any]) -> None:
+    assert decoded(chat_spec(**fields)).refusal is None
 
 
 def test_a_call_without_payload_is_still_a_call() -> None:
