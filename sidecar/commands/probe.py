@@ -29,7 +29,8 @@ def probe(names: tuple[str, ...], *, everything: bool, address: str, as_json: bo
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(connected.probe, asked))
     if as_json:
-        print_json([_document(name, answer) for name, answer in zip(asked, answers, strict=True)])
+        for name, answer in zip(asked, answers, strict=True):
+            print_json(_document(name, answer))
     else:
         rows = [_row(name, answer) for name, answer in zip(asked, answers, strict=True)]
         show_table(COLUMNS, rows, right=("took",), whole=("provider", "answer"))

@@ -21,7 +21,7 @@ def test_probe_asks_the_usable_providers(shell: Shell) -> None:
 
 
 def test_probe_as_json_leaves_no_call(shell: Shell, at_work: Stack) -> None:
-    (told,) = shell.run("probe", "loop", "--json").document
+    (told,) = shell.run("probe", "loop", "--json").lines
     assert (told["provider"], told["ok"]) == ("loop", True)
     assert at_work.markers() == []
 

@@ -107,3 +107,9 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
 
 def test_settings_that_follow_exist() -> None:
     assert {spec.variable for spec in SPECS.values()} | set(CATALOG_VARIABLES) >= LIVE
+
+
+def test_the_page_names_them() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text()
+    section = page.split("## Changing it while it runs")[1].split("\n## ")[0]
+    assert {name for name in LIVE if name not in section} == set()
