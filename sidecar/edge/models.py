@@ -33,6 +33,8 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 DEFAULT_PROVIDER = "ollama"
 ANSWER_S = 30.0
 """Until it has listed, shown or deleted. A pull takes as long as it takes: its caller stops it."""
+PULL_BYTES = 1 << 40
+"""Of progress in one pull, which may take days: no bound in practice, and nothing of it is kept."""
 _UNANSWERED = (ConnectFailed, ConnectTimeout, ConnectionReset, ResponseTimeout)
 
 M = TypeVar("M", bound=Message)
@@ -89,8 +91,7 @@ class ModelService:
         request = ollama_models.pull_request(_named(asked.model), account, _secret(account))
         reader = ollama_models.PullReader()
         with told(account, asked.model, "What was downloaded so far is kept: pull again."):
-            limits: Any = {"connect_s": _connect_s(account), "max_bytes": self._catalog().max_answer_bytes}
-            async with self._transport.stream(request, **limits) as answer:
+            async with self._transport.stream(request, connect_s=_connect_s(account), max_bytes=PULL_BYTES) as answer:
                 if answer.status >= 300:
                     raise fault_of_response(HttpResponse(answer.status, answer.headers, await answer.body()))
                 async for data in answer.chunks():

@@ -21,19 +21,19 @@ SECRET = "sk-ollama-0123456789"
 NOBODY = "http://127.0.0.1:9"
 
 
-def accounts(url: str) -> Catalog:
+def accounts(url: str, max_answer_bytes: int = 1 << 20) -> Catalog:
     found = (
         Account("ollama", "ollama", "ollama", url, keys=(Key("k", SECRET),), display="Ollama"),
         Account("asleep", "ollama", "ollama", NOBODY),
         Account("idle", "ollama", "ollama", url, unusable="OLLAMA_BASE_URL is not set"),
         Account("openai", "openai", "openai", url, display="OpenAI"),
     )
-    return Catalog({account.name: account for account in found}, {})
+    return Catalog({account.name: account for account in found}, {}, max_answer_bytes=max_answer_bytes)
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[tuple[Any, FakeOllama]]:
-    async with ollama() as fake, served(accounts(fake.url)) as edge:
+async def scene(**limits: int) -> AsyncIterator[tuple[Any, FakeOllama]]:
+    async with ollama() as fake, served(accounts(fake.url, **limits)) as edge:
         yield models_pb2_grpc.ModelServiceStub(edge.channel), fake
 
 
@@ -82,6 +82,13 @@ async def test_a_pull_tells_its_progress_to_the_end() -> None:
     ]
     assert told[1].digest == LAYER
     assert "new:latest" in fake.held
+
+
+async def test_a_pull_may_say_more_than_an_answer() -> None:
+    """Its progress goes on for hours; only a single line is bounded."""
+    async with scene(max_answer_bytes=100) as (stub, _):
+        told = [each async for each in stub.PullLocalModel(pb.PullLocalModelRequest(model="new"))]
+    assert told[-1].status == "success"
 
 
 async def test_who_hangs_up_stops_the_pull() -> None:
