@@ -48,7 +48,8 @@ def translate(exchange: Exchange) -> tuple[Any, list[str]]:
         except (KeyError, Inexpressible):
             rest[name] = value
     # The system prompt is a message of ours, the first.
-    fields["messages"] = [*fields.pop("system", []), *fields.get("messages", [])]
+    said = [{"role": "ROLE_USER", "text": "what the recorded messages say"}]
+    fields["messages"] = [*fields.pop("system", []), *fields.get("messages", said)]
     if rest:
         fields["provider_options"] = {"bedrock": rest}
     return json_format.ParseDict(fields, pb.ChatRequest()), sorted(rest)
