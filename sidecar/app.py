@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,6 +24,7 @@ from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import config, invocation, models, usage
 from sidecar.edge.auth import LocalTrust
+from sidecar.edge.choosing import Choosing
 from sidecar.edge.door import Bound, open_door
 from sidecar.edge.gate import Gate
 from sidecar.edge.health import HealthView
@@ -138,6 +141,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             clock=clock,
             random=random.random,
             log=log,
+            explains=partial(logging.getLogger("sidecar").isEnabledFor, logging.DEBUG),
         )
         prober = Prober(
             catalog=lambda: configuration.catalog,
@@ -161,9 +165,14 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             invocation.SERVICE: invocation.InvocationService(
                 invoker, lambda: configuration.catalog, gate, clock, settings.max_tags
             ).handlers(border),
-            catalog_service.SERVICE: catalog_service.CatalogService(
-                lambda: configuration.catalog, pricing, view, watch, prober
-            ).handlers(border),
+            catalog_service.SERVICE: {
+                **catalog_service.CatalogService(
+                    lambda: configuration.catalog, pricing, view, watch, prober
+                ).handlers(border),
+                **Choosing(
+                    invoker.explain, lambda: configuration.catalog, pricing, clock, settings.max_tags
+                ).handlers(border),
+            },
             config.SERVICE: config.ConfigService(configuration).handlers(border),
             models.SERVICE: models.ModelService(lambda: configuration.catalog, transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),

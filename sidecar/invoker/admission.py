@@ -44,6 +44,8 @@ class Admission:
         self._health = rooms.health
         self._limits = rooms.limits
         self._clock = rooms.clock
+        self._log = rooms.log
+        self._explains = rooms.explains
         self._patience_s = patience_s
         self._waited = waited
 
@@ -60,6 +62,9 @@ class Admission:
                 if blocked is None:
                     return Admitted(place, self._take(planned), why)
                 why.append(blocked)
+            if self._explains():
+                told = [f"{planned}: {blocked.detail}" for planned, blocked in zip(queue, why, strict=True)]
+                self._log.debug("nobody_free", call_id=self._outlook.call.call_id, why=told)
             patience_s = min(self._patience_s, until_s - self._clock.monotonic_s())
             soonest = _soonest(why, patience_s)
             if soonest is not None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from sidecar.core import ids
-from sidecar.core.call import Skip, StreamRecovery, Target, Timeouts
+from sidecar.core.call import Skip, StreamRecovery, Target
 from sidecar.core.catalog import Key
 from sidecar.core.faults import FallbackReason, Fault, KeyRejected, Refusal, RefusalReason, Unsupported
 from sidecar.health import Circuit
@@ -19,10 +19,8 @@ from sidecar.invoker.outlook import Outlook
 from sidecar.invoker.rooms import Rooms
 from sidecar.limits import Permit
 from sidecar.providers.wire import Codec, HttpRequest
-from sidecar.retry import Again, Next, Situation, Stop, next_move
-from sidecar.routing import Blocked, Plan, Planned, merged, nothing_left, waited_for
-
-_UNTIMED = Timeouts()
+from sidecar.retry import Again, Move, Next, Situation, Stop, next_move
+from sidecar.routing import Blocked, Plan, Planned, timeouts_for, waited_for
 
 
 class Failover:
@@ -42,7 +40,7 @@ class Failover:
         self._tries_here = 0
         self._span_id = ids.span_id()
         self._fault: Fault | None = None
-        self._unsupported: Unsupported | None = None
+        self._unsupported = ""
         self._retry_after_s = plan.retry_after_s
         self._given_by: Target | None = None
         """Whose content the caller has."""
@@ -95,9 +93,8 @@ class Failover:
             self._rooms.random(),
             self._catalog.time_scale,
         )
-        self._rooms.log.debug(
-            "after_fault", call_id=self._call.call_id, target=str(live.planned), error=fault.error_type, move=repr(move)
-        )
+        if self._rooms.explains():
+            self._explain(live, fault, move)
         match move:
             case Again(after_s, other_key):
                 if other_key:
@@ -111,6 +108,27 @@ class Failover:
                     self._skip("CONTEXT_LENGTH", "its context is no larger")
             case Stop(reason):
                 raise refusals.stopped(reason, fault, self._course.attempts)
+
+    def _explain(self, live: Live, fault: Fault, move: Move) -> None:
+        """Why the call moves on, or does not. Never what the provider said."""
+        told: dict[str, object]
+        match move:
+            case Again(after_s, other_key):
+                told = {"next": f"{live.planned} again", "after_s": round(after_s, 3), "other_key": other_key}
+            case Next(reason, place):
+                told = {"next": str(self._queue[1 + place]), "reason": reason.value}
+            case Stop(stopped):
+                told = {"next": "", "reason": stopped.value}
+        self._rooms.log.debug(
+            "after_fault",
+            call_id=self._call.call_id,
+            attempt=live.number,
+            target=str(live.planned),
+            error=fault.error_type,
+            http_status=fault.http_status or live.http_status,
+            retry_after_s=fault.retry_after_s,
+            **told,
+        )
 
     def delivers(self, live: Live) -> tuple[Target | None, FallbackReason]:
         """Content of this attempt begins to go out. Gives whose content it replaces, if any, and why."""
@@ -146,7 +164,7 @@ class Failover:
         return Live(
             number=len(self._course.attempts) + 1,
             planned=planned,
-            timeouts=self._timeouts(planned),
+            timeouts=timeouts_for(self._call, planned, self._catalog.time_scale),
             key=self._keys[0],
             codec=codec,
             request=request,
@@ -171,20 +189,11 @@ class Failover:
         try:
             return codec.encode(call.payload, planned.target.model, stream, planned.account, self._keys[0].secret)
         except Unsupported as fault:
-            self._unsupported = fault
+            self._unsupported = fault.message
             self._skip("NOT_SUPPORTED", fault.message)
             return None
         except Fault as fault:
             raise Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, fault.message) from None
-
-    def _timeouts(self, planned: Planned) -> Timeouts:
-        """The call's own waits go before all others."""
-        own = self._call.timeouts
-        return (
-            planned.timeouts
-            if own == _UNTIMED
-            else merged((merged((own,), self._catalog.time_scale), planned.timeouts))
-        )
 
     def _pass_over(self, before: Sequence[Blocked]) -> None:
         """On to the first of the queue that can go now. Those before it that are only rate limited stand behind the
@@ -241,6 +250,11 @@ class Failover:
     def _nobody_left(self) -> Refusal:
         if self._fault is not None:
             return refusals.stopped(RefusalReason.ALL_ATTEMPTS_FAILED, self._fault, self._course.attempts)
-        if self._unsupported is not None and all(skip.reason == "NOT_SUPPORTED" for skip in self._course.skips):
-            return Refusal("UNIMPLEMENTED", RefusalReason.OPERATION_NOT_SUPPORTED, self._unsupported.message)
-        return nothing_left(self._call, self._catalog, self._plan.pool, self._course.skips, self._retry_after_s)
+        return refusals.nobody_left(
+            self._call,
+            self._catalog,
+            self._plan.pool,
+            self._course.skips,
+            unsupported=self._unsupported,
+            retry_after_s=self._retry_after_s,
+        )

@@ -19,15 +19,14 @@ from sidecar.invoker.exchange import Exchange
 from sidecar.invoker.failover import Failover
 from sidecar.invoker.live import Live
 from sidecar.invoker.meter import Estimate, Prices
-from sidecar.invoker.outlook import Outlook
-from sidecar.invoker.pools import Pools
+from sidecar.invoker.planner import Explanation, Planner
 from sidecar.invoker.rooms import JournalPort, Rooms
 from sidecar.invoker.whole import in_parts, parts_of
 from sidecar.journal import JournalFailed, JournalFull
 from sidecar.limits import Limits
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import Wire
-from sidecar.routing import nothing_left, plan
+from sidecar.routing import nothing_left
 
 
 class Invoker:
@@ -48,11 +47,15 @@ class Invoker:
         clock: Clock,
         random: Callable[[], float],
         log: Any,
+        explains: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`explains`: whether the log takes what explains each choice (LOG_LEVEL=debug)."""
         self._catalog = catalog
-        self._rooms = Rooms(wires, pricing, estimate, journal, health, limits, budgets, clock, random, log)
+        self._rooms = Rooms(wires, pricing, estimate, journal, health, limits, budgets, clock, random, log, explains)
         self._exchange = Exchange(transport, clock, limits)
-        self._pools = Pools(wires, pricing, estimate)
+        self._planner = Planner(
+            wires=wires, prices=pricing, estimate=estimate, health=health, limits=limits, random=random
+        )
         self.unrecorded = 0
         """Calls refused because the journal took no entry for them."""
 
@@ -110,6 +113,10 @@ class Invoker:
             raise refusal
         return CallFailed(refusal, bracket.record)
 
+    def explain(self, call: Call) -> Explanation:
+        """What the call would do now. Nothing is sent, nothing written, no turn taken."""
+        return self._planner.explain(call, self._catalog())
+
     def _bracket(self, call: Call) -> Bracket:
         """Raises Refusal if the journal takes no call: that one cannot be recorded."""
         catalog = self._catalog()
@@ -124,30 +131,16 @@ class Invoker:
     def _planned(self, bracket: Bracket) -> Failover:
         """Raises Refusal when nobody can take the call."""
         call, catalog, rooms = bracket.call, bracket.catalog, self._rooms
-        pool, turns = self._pools.of(call, catalog)
-        outlook = Outlook(call, rooms.health, rooms.limits, rooms.estimate)
-        made = plan(
-            pool,
-            call,
-            turn=turns.take(),
-            chance=rooms.random(),
-            view=outlook,
-            price=self._pools.price,
-            longest_wait_s=catalog.retry.retry_after_max_s * catalog.time_scale,
-        )
+        made, outlook = self._planner.plan(call, catalog)
         course = bracket.course
         course.plan, course.fallback = made, made.moved_on
         course.skips.extend(made.skips)
-        rooms.log.debug(
-            "planned",
-            call_id=call.call_id,
-            alias=call.alias,
-            strategy=pool.strategy.value,
-            order=[str(planned) for planned in made.targets],
-            skips=[f"{skip.target.provider}/{skip.target.model}: {skip.reason}" for skip in made.skips],
-        )
+        if rooms.explains():
+            rooms.log.debug(
+                "planned", call_id=call.call_id, alias=call.alias, **self._planner.told(made, call, outlook)
+            )
         if not made.targets:
-            raise nothing_left(call, catalog, pool, made.skips, made.retry_after_s)
+            raise nothing_left(call, catalog, made.pool, made.skips, made.retry_after_s)
         bracket.hold = rooms.budgets.reserve(call, [planned.target for planned in made.targets])
         return Failover(bracket, made, rooms, outlook)
 

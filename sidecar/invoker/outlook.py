@@ -14,13 +14,13 @@ from sidecar.routing import Blocked, Planned
 class Outlook:
     """A `routing.View`."""
 
-    __slots__ = ("_call", "_estimate", "_health", "_limits", "_tokens", "key_aside", "typical_s")
+    __slots__ = ("_estimate", "_health", "_limits", "_tokens", "call", "key_aside", "typical_s")
 
     key_aside: Callable[[str], bool]
     typical_s: Callable[[Target, bool], float | None]
 
     def __init__(self, call: Call, health: Health, limits: Limits, estimate: Estimate) -> None:
-        self._call = call
+        self.call = call
         self._health = health
         self._limits = limits
         self._estimate = estimate
@@ -36,5 +36,5 @@ class Outlook:
     def tokens(self) -> int:
         """What the call may use, in and out."""
         if self._tokens is None:
-            self._tokens = sum(expected(self._call, self._estimate))
+            self._tokens = sum(expected(self.call, self._estimate))
         return self._tokens

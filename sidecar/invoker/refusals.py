@@ -1,11 +1,13 @@
-"""How a call that was attempted ends without an answer, in words for a person."""
+"""How a call ends without an answer, in words for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sidecar.core.call import Attempt
+from sidecar.core.call import Attempt, Call, Skip
+from sidecar.core.catalog import Catalog
 from sidecar.core.faults import Fault, Refusal, RefusalReason
+from sidecar.routing import Pool, nothing_left
 
 _PROVIDER_TEXT = 300
 """Characters of a provider's own text in one line."""
@@ -16,6 +18,21 @@ _FOR_GOOD = {
     RefusalReason.MODEL_NOT_FOUND: "NOT_FOUND",
     RefusalReason.OPERATION_NOT_SUPPORTED: "UNIMPLEMENTED",
 }
+
+
+def nobody_left(
+    call: Call,
+    catalog: Catalog,
+    pool: Pool,
+    skips: Sequence[Skip],
+    *,
+    unsupported: str = "",
+    retry_after_s: float | None = None,
+) -> Refusal:
+    """No target is left, and nothing was sent. `unsupported`: what the last that could not express it has said."""
+    if unsupported and all(skip.reason == "NOT_SUPPORTED" for skip in skips):
+        return Refusal("UNIMPLEMENTED", RefusalReason.OPERATION_NOT_SUPPORTED, unsupported)
+    return nothing_left(call, catalog, pool, skips, retry_after_s)
 
 
 def stopped(reason: RefusalReason, fault: Fault, attempts: Sequence[Attempt]) -> Refusal:

@@ -42,3 +42,5 @@ class Rooms:
     """Numbers in [0, 1)."""
     log: Any
     """structlog's: no payload, key or provider's text goes there."""
+    explains: Callable[[], bool]
+    """Whether it takes what explains each choice."""

@@ -1,8 +1,9 @@
 """Where a call can go, and in which order. Pure: configuration, health and chance are handed in."""
 
 from sidecar.routing.plan import Blocked, Plan, View, plan, waited_for
-from sidecar.routing.pool import Planned, Pool, Supports, merged, pool_of
+from sidecar.routing.pool import Planned, Pool, Supports, models_for, pool_of, timeouts_for
 from sidecar.routing.refusals import nothing_left
+from sidecar.routing.why import reasons, summary
 
 __all__ = (
     "Blocked",
@@ -11,9 +12,12 @@ __all__ = (
     "Pool",
     "Supports",
     "View",
-    "merged",
+    "models_for",
     "nothing_left",
     "plan",
     "pool_of",
+    "reasons",
+    "summary",
+    "timeouts_for",
     "waited_for",
 )

@@ -30,6 +30,7 @@ _SLOTS: dict[Operation, tuple[str, ...]] = {
     Operation.IMAGE_EDIT: ("image",),
     Operation.IMAGE_VARIATION: ("image",),
 }
+_UNTIMED = Timeouts()
 _NO_KEYS = (Key("", ""),)
 """An account that needs no key is opened by none."""
 
@@ -168,6 +169,26 @@ def _timeouts(scale: float, reasoning: bool, route: Route, alias: Alias | None, 
     system = REASONING_TIMEOUTS if reasoning else SYSTEM_TIMEOUTS
     layers = (route.timeouts, *((alias.timeouts,) if alias else ()), account.timeouts, system)
     return merged(layers, scale)
+
+
+def models_for(account: Account, operation: Operation, catalog: Catalog) -> list[str]:
+    """The models for an operation that the configuration names there: the account's defaults, and those of aliases."""
+    found = [account.default_models.get(slot, "") for slot in _SLOTS.get(operation, ())]
+    for alias in catalog.aliases.values():
+        if alias.operation in (None, operation):
+            found += [
+                _model(route.target.model, alias, account, operation)
+                for route in alias.routes
+                if route.target.provider == account.name
+            ]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def timeouts_for(call: Call, planned: Planned, scale: float) -> Timeouts:
+    """Those of an attempt: the call's own go before all others."""
+    return (
+        planned.timeouts if call.timeouts == _UNTIMED else merged((merged((call.timeouts,), scale), planned.timeouts))
+    )
 
 
 def merged(layers: Iterable[Timeouts], scale: float = 1.0) -> Timeouts:

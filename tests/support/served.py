@@ -20,6 +20,7 @@ from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import invocation, models, usage
 from sidecar.edge.auth import Authenticator, LocalTrust
+from sidecar.edge.choosing import Choosing
 from sidecar.edge.gate import Gate
 from sidecar.edge.health import HealthView
 from sidecar.edge.listen import Tls
@@ -120,6 +121,7 @@ async def served(
     authenticator: Authenticator | None = None,
     listen: str = "127.0.0.1:0",
     tls: Tls | None = None,
+    pricing: Pricing | None = None,
 ) -> AsyncIterator[Served]:
     """Serving until left. There is no bookkeeper."""
     folder = Path(tempfile.mkdtemp(prefix="tx"))
@@ -134,11 +136,12 @@ async def served(
     view = HealthView(lambda: rig.catalog, rig.health, prober, rig.limits.snapshot)
     watch = HealthWatch(view)
     rig.health.changed = watch.changed
+    choosing = Choosing(rig.invoker.explain, lambda: rig.catalog, pricing or Pricing(None), Clock(), max_tags)
     shown = catalog_service.CatalogService(lambda: rig.catalog, Pricing(None), view, watch, prober)
     server = Server(
         {
             invocation.SERVICE: calls.handlers(border),
-            catalog_service.SERVICE: shown.handlers(border),
+            catalog_service.SERVICE: {**shown.handlers(border), **choosing.handlers(border)},
             models.SERVICE: models.ModelService(lambda: rig.catalog, rig.transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         },
