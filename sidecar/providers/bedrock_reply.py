@@ -16,7 +16,8 @@ from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
 
 _FILTERED = frozenset({"content_filtered", "guardrail_intervened"})
-_KNOWN = frozenset({"output", "stopReason", "usage"})
+_KNOWN = frozenset({"output", "stopReason", "usage", "p"})
+"""`p` is padding, so that nobody can tell words by their lengths."""
 _NOTHING: Mapping[str, Any] = {}
 SERVER_TOOL = "server_tool_use"
 """A tool that Bedrock itself runs: no call of the caller's."""
@@ -34,12 +35,16 @@ def decode_chat(response: HttpResponse) -> Reply:
         check_filtered(reason, usage)
     payload = pb.ChatResponse(id=provider_request_id(response.headers), model=model_of(body))
     payload.choices.add(index=0, message=said, finish_reason=reason)
-    metadata = {name: value for name, value in body.items() if name not in _KNOWN and value not in (None, {}, [])}
+    metadata = beyond_our_fields(body)
     if beyond:
         metadata["choices"] = [{"content": beyond}]
     if metadata:
         payload.provider_metadata.CopyFrom(to_struct(metadata))
     return Reply(payload, usage, payload.model, (reason,), payload.id)
+
+
+def beyond_our_fields(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name not in _KNOWN and value not in (None, {}, [])}
 
 
 def check_filtered(reason: str, usage: Usage | None) -> None:

@@ -17,8 +17,9 @@ from botocore.eventstream import EventStreamBuffer, ParserError
 from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled, StreamCut
 from sidecar.providers.bedrock_fault import fault_of_event
-from sidecar.providers.bedrock_reply import SERVER_TOOL, check_filtered, model_of, text_of
+from sidecar.providers.bedrock_reply import SERVER_TOOL, beyond_our_fields, check_filtered, model_of, text_of
 from sidecar.providers.bedrock_usage import usage_of
+from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import payload_pb2
@@ -40,6 +41,8 @@ class StreamReader:
         self._content = False
         self._reason = ""
         self._metadata = False
+        self._beyond: dict[str, Any] = {}
+        """What the last events said beyond our fields."""
         self.events = 0
         self.malformed = 0
         self.model = ""
@@ -70,7 +73,8 @@ class StreamReader:
             raise StreamCut("the stream ended before its end was told")
         if not self._content:
             check_filtered(self._reason, self.usage)
-        return Reply(None, self.usage, self.model, (self._reason,), self.response_id)
+        metadata = to_struct(self._beyond) if self._beyond else None
+        return Reply(None, self.usage, self.model, (self._reason,), provider_metadata=metadata)
 
     def _next(self) -> tuple[dict[str, Any], bytes] | None:
         """The next message that is whole. Raises Garbled for one that is damaged: what follows cannot be found."""
@@ -100,10 +104,12 @@ class StreamReader:
                 yield from self._end_block(block)
             case "messageStop", {"stopReason": str(reason)}:
                 self._reason = reason
+                self._beyond |= beyond_our_fields(said)
             case "metadata", _:
                 self._metadata = True
                 self.usage = usage_of(said.get("usage")) or self.usage
                 self.model = model_of(said)
+                self._beyond |= beyond_our_fields(said)
 
     def _begin_tool(self, block: int, use: dict[str, Any]) -> Iterator[Part]:
         if use.get("type") == SERVER_TOOL:

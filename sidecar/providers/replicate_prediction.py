@@ -87,6 +87,10 @@ def model_of(prediction: dict[str, Any]) -> str:
     return model if isinstance(model, str) else ""
 
 
+def beyond_our_fields(prediction: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in prediction.items() if name not in _KNOWN and value not in (None, "", {})}
+
+
 def _count(value: Any) -> int | None:
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
@@ -96,7 +100,6 @@ def _reply(prediction: dict[str, Any]) -> Reply:
     payload = pb.ChatResponse(id=prediction["id"], model=model_of(prediction))
     message = pb.ChatMessage(role=pb.ROLE_ASSISTANT, text=text_of_output(prediction.get("output")))
     payload.choices.add(index=0, message=message, finish_reason=prediction["status"])
-    beyond = {name: value for name, value in prediction.items() if name not in _KNOWN and value not in (None, "", {})}
-    if beyond:
+    if beyond := beyond_our_fields(prediction):
         payload.provider_metadata.CopyFrom(to_struct(beyond))
     return Reply(payload, usage_of(prediction), payload.model, (prediction["status"],), payload.id)

@@ -22,6 +22,7 @@ from sidecar.providers.replicate_prediction import (
     POLL_S,
     SUCCEEDED,
     UNDER_WAY,
+    beyond_our_fields,
     model_of,
     poll,
     prediction_in,
@@ -29,6 +30,7 @@ from sidecar.providers.replicate_prediction import (
     usage_of,
 )
 from sidecar.providers.sse import MAX_EVENT_BYTES, Event, SseParser
+from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpRequest, Pending, Reply
 from taximeter.v1 import invocation_pb2 as pb
 
@@ -80,7 +82,15 @@ class StreamReader:
         """The text is whole: its usage, unless that has been asked for often enough."""
         told = self._sse is None and self._prediction["status"] not in UNDER_WAY
         if told or self._usage_polls == _USAGE_POLLS:
-            return Reply(None, self.usage, self.model, (SUCCEEDED,), self.response_id)
+            beyond = beyond_our_fields(self._prediction)
+            return Reply(
+                None,
+                self.usage,
+                self.model,
+                (SUCCEEDED,),
+                self.response_id,
+                provider_metadata=to_struct(beyond) if beyond else None,
+            )
         after_s = _USAGE_POLL_S if self._usage_polls else 0.0
         self._usage_polls += 1
         self._sse = None

@@ -20,6 +20,7 @@ from sidecar.core.faults import (
     StreamCut,
 )
 from sidecar.providers.bedrock_stream import StreamReader
+from sidecar.providers.structs import to_struct
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import payload_pb2
 from tests.support.eventstream import event, exception, message
@@ -60,6 +61,7 @@ def test_a_stream_as_documented() -> None:
     assert (each.done, each.events, each.malformed) == (True, 6, 0)
     reply = ended(each)
     assert (reply.finish_reasons, reply.usage) == (("end_turn",), Usage(input=3, output=2))
+    assert reply.provider_metadata == to_struct({"metrics": {"latencyMs": 1}})
 
 
 def test_metadata_may_come_first() -> None:

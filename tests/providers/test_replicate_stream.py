@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sidecar.core.call import Usage
 from sidecar.core.faults import ContentFiltered, Fault, Garbled, ResponseTimeout, ServerError, StreamCut
 from sidecar.providers.replicate_stream import StreamReader
+from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpRequest, Pending, Reply
 from taximeter.v1 import invocation_pb2 as pb
 from tests.support.providers import read
@@ -59,8 +60,9 @@ def test_the_three_answers_of_a_stream() -> None:
     assert (each.done, each.complete) == (True, True)
     assert onward(each).url == "/predictions/p1"
     assert (each.done, each.complete) == (False, True)
-    assert read(each, told("succeeded", output=["Hel", "lo\n"], metrics=METRICS)) == []
-    assert each.finish() == Reply(None, Usage(input=4, output=2, seconds=0.5), "meta/llama", ("succeeded",), "p1")
+    assert read(each, told("succeeded", output=["Hel", "lo\n"], metrics=METRICS, version="v")) == []
+    usage, metadata = Usage(input=4, output=2, seconds=0.5), to_struct({"version": "v"})
+    assert each.finish() == Reply(None, usage, "meta/llama", ("succeeded",), "p1", provider_metadata=metadata)
 
 
 def test_usage_that_comes_late_is_asked_for_again_but_not_for_ever() -> None:
