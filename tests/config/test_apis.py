@@ -8,6 +8,7 @@ import pytest
 
 from sidecar.core.catalog import Account
 from sidecar.providers.registry import built
+from sidecar.settings.describe import describe
 from tests.support.config import errors
 from tests.support.config import load as load_with
 
@@ -50,6 +51,14 @@ def test_the_wire_of_an_account(tmp_path: Path, name: str, environ: str, wire: s
 def test_a_file_can_say_it(tmp_path: Path) -> None:
     toml = '[providers.openai]\napi = "responses"'
     assert account(tmp_path, "openai", "OPENAI_API_KEY=KEY", toml=toml).wire == "openai-responses"
+
+
+def test_config_show_says_which_and_since_when(tmp_path: Path) -> None:
+    environ = f"{AZURE} AI_AZURE_URL=https://a.test AI_AZURE_API=responses AI_AZURE_API_VERSION=preview"
+    lines = describe(load_with(tmp_path, environ, wires=ALL, rows=None))
+    found = {line.name: (line.value, line.origin) for line in lines if line.section == "providers"}
+    assert found["azure.api"] == ("responses", "AI_AZURE_API")
+    assert found["azure.api_version"] == ("preview", "AI_AZURE_API_VERSION")
 
 
 @pytest.mark.parametrize(
