@@ -148,15 +148,11 @@ class Health:
                 self._keys.forget(key.key_id)
         self.changed()
 
-    def out_of_service(self) -> dict[str, bool]:
-        """Providers with a target whose circuit is not closed, and whether one of these is open: keeps calls away."""
+    def open_at(self) -> frozenset[str]:
+        """Providers with an open circuit: calls are kept from a target of theirs just now."""
         now = self._clock.monotonic_s()
-        found: dict[str, bool] = {}
-        for target, state in self._states.items():
-            circuit = state.breaker.circuit(now)
-            if circuit is not Circuit.CLOSED:
-                found[target.provider] = found.get(target.provider, False) or circuit is Circuit.OPEN
-        return found
+        states = self._states.items()
+        return frozenset(target.provider for target, state in states if state.breaker.circuit(now) is Circuit.OPEN)
 
     def targets(self) -> tuple[Target, ...]:
         """All that were used."""

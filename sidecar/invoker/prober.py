@@ -104,12 +104,12 @@ class Prober:
 
     def _troubled(self) -> dict[str, bool]:
         """Who is out of service, and whether calls are kept from it at this moment."""
-        circuits = self._health.out_of_service()
+        open_at = self._health.open_at()
         found = {}
         for name, account in self._catalog().accounts.items():
-            urgent = circuits.get(name, False) or any(self._health.key_aside(key.key_id) for key in account.keys)
+            urgent = name in open_at or any(self._health.key_aside(key.key_id) for key in account.keys)
             last = self.tally(name).last
-            if account.usable and (urgent or name in circuits or (last is not None and not last.ok)):
+            if account.usable and (urgent or (last is not None and not last.ok)):
                 found[name] = urgent
         return found
 

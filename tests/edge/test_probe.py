@@ -11,6 +11,7 @@ from typing import Any
 from sidecar.core.call import Target
 from sidecar.core.catalog import Key
 from sidecar.core.faults import ServerError
+from sidecar.health import Circuit
 from taximeter.v1 import catalog_pb2 as pb
 from taximeter.v1 import catalog_pb2_grpc
 from taximeter.v1 import invocation_pb2 as calls
@@ -161,5 +162,21 @@ async def test_who_is_out_of_service_is_asked_without_traffic_until_it_is_back(s
         await asyncio.sleep(0.35)
         assert len(provider.hits) == hits, "back: asked no more"
         assert not served.rig.health.key_aside("a-key")
+    finally:
+        probing.cancel()
+
+
+async def test_a_circuit_that_lets_the_next_call_try_is_not_asked_for(scene: MakeScene) -> None:
+    """Nothing more can be learnt without a call."""
+    served, (provider,) = await scene([MODELS], time_scale=0.01)
+    for _ in range(5):
+        served.rig.health.failed(A, served.rig.health.begin(A), ServerError("down"))
+    probing = asyncio.create_task(served.prober.keep_probing(lambda: 1.0))
+    try:
+        await until(lambda: served.rig.health.circuit(A) is Circuit.HALF_OPEN)
+        await asyncio.sleep(0.05)
+        hits = len(provider.hits)
+        await asyncio.sleep(0.2)
+        assert len(provider.hits) == hits
     finally:
         probing.cancel()

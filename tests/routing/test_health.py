@@ -271,14 +271,12 @@ def test_a_key_that_is_rejected_after_all_stays_aside_for_its_minute(health: Hea
     assert not health.key_aside("k")
 
 
-def test_who_is_out_of_service_and_whether_calls_are_kept_away(health: Health, hands: Hands) -> None:
+def test_from_whom_calls_are_kept_away(health: Health, hands: Hands) -> None:
     succeed(health, target=B)
     fail(health, 5)
-    assert health.out_of_service() == {"a": True}
+    assert health.open_at() == {"a"}
     hands.s += 10
-    assert health.out_of_service() == {"a": False}, "the next call tries"
-    succeed(health)
-    assert health.out_of_service() == {}
+    assert health.open_at() == set(), "the next call tries"
 
 
 def catalog(**accounts: Account) -> Catalog:
