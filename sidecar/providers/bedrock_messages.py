@@ -103,7 +103,7 @@ def _tool_result(message: pb.ChatMessage) -> Block:
     """`status` is known to some models only; success is what its absence means."""
     said = list(_said(message))
     content = [block for block in said if "cachePoint" not in block]
-    result: Block = {"toolUseId": message.tool_call_id, "content": content or [{"text": ""}]}
+    result: Block = {"toolUseId": message.tool_call_id, "content": content}
     if message.tool_failed:
         result["status"] = "error"
     if len(content) < len(said):
