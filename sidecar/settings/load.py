@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.core.call import Strategy
-from sidecar.core.catalog import Account, Alias, Catalog, RetryPolicy
+from sidecar.core.catalog import Account, Alias, BreakerPolicy, Catalog, RetryPolicy
 from sidecar.settings import aws, file_providers, units
 from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
@@ -84,6 +84,7 @@ def load(
         accounts=accounts,
         aliases=aliases,
         retry=retry,
+        breaker=_breaker(settings),
         time_scale=settings.time_scale,
         default_deadline_s=settings.default_deadline_s,
         tag_keys=frozenset(settings.tag_keys),
@@ -157,6 +158,17 @@ def _retry(lookup: Lookup, manager: Table) -> RetryPolicy:
     return RetryPolicy(
         max_retries=default.max_retries if retries is None else retries,
         retry_failed=default.retry_failed if goes_on is None else goes_on,
+    )
+
+
+def _breaker(settings: Settings) -> BreakerPolicy:
+    return BreakerPolicy(
+        consecutive_failures=settings.breaker_failures,
+        failure_ratio=settings.breaker_ratio,
+        min_calls=settings.breaker_min_calls,
+        window_s=settings.breaker_window_s,
+        first_probe_s=settings.breaker_first_probe_s,
+        max_probe_s=settings.breaker_max_probe_s,
     )
 
 

@@ -100,6 +100,13 @@ class Settings:
     """How often the files are looked at; 0 = never."""
     probe_interval_s: Annotated[float, Spec("TAXIMETER_PROBE_INTERVAL", units.every_s(1.0))] = 10.0
     """Between two probes of a provider that is out of service; 0 = none."""
+    breaker_failures: Annotated[int, Spec("TAXIMETER_BREAKER_FAILURES", units.integer(1, 1000))] = 5
+    """In a row."""
+    breaker_ratio: Annotated[float, Spec("TAXIMETER_BREAKER_RATIO", units.decimal(0.01, 1))] = 0.5
+    breaker_min_calls: Annotated[int, Spec("TAXIMETER_BREAKER_MIN_CALLS", units.integer(1, 100_000))] = 10
+    breaker_window_s: Annotated[float, Spec("TAXIMETER_BREAKER_WINDOW", units.duration_s)] = 30.0
+    breaker_first_probe_s: Annotated[float, Spec("TAXIMETER_BREAKER_FIRST_PROBE", units.duration_s)] = 10.0
+    breaker_max_probe_s: Annotated[float, Spec("TAXIMETER_BREAKER_MAX_PROBE", units.duration_s)] = 25.0
     query_timeout_s: Annotated[float, Spec("TAXIMETER_QUERY_TIMEOUT", units.duration_s)] = 30.0
     query_max_rows: Annotated[int, Spec("TAXIMETER_QUERY_MAX_ROWS", units.integer(1))] = 10_000_000
     query_memory: Annotated[str, Spec("TAXIMETER_QUERY_MEMORY", _query_memory)] = "1GB"
@@ -173,6 +180,8 @@ def _check(settings: Settings, origins: Mapping[str, Origin], problems: Problems
     if (settings.tls_cert is None) != (settings.tls_key is None):
         given = "tls_cert" if settings.tls_cert else "tls_key"
         problems.error(origins[given], "TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY belong together")
+    if settings.breaker_first_probe_s > settings.breaker_max_probe_s:
+        problems.error(origins["breaker_first_probe_s"], "is longer than TAXIMETER_BREAKER_MAX_PROBE")
     if settings.tls_client_ca and not settings.tls_cert:
         problems.error(origins["tls_client_ca"], "needs TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY")
     if settings.listen and not (units.is_loopback(settings.listen) or settings.tls_cert or settings.allow_insecure):

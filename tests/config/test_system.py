@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sidecar.core.catalog import BreakerPolicy
 from sidecar.settings.sources import Origin
 from sidecar.settings.system import CAPTURE, default_home
 from tests.support.config import errors, load
@@ -150,3 +152,32 @@ def test_the_catalogue_carries_what_calls_need(tmp_path: Path) -> None:
     catalog = load(tmp_path, environ).catalog
     assert (catalog.time_scale, catalog.default_deadline_s) == (0.01, 5.0)
     assert (catalog.tag_keys, catalog.max_answer_bytes) == (frozenset({"a"}), 1024)
+
+
+def test_the_breaker_is_as_it_is_set(tmp_path: Path) -> None:
+    plain, strict = tmp_path / "plain", tmp_path / "strict"
+    plain.mkdir()
+    strict.mkdir()
+    assert load(plain).catalog.breaker == BreakerPolicy()
+    toml = "[system]\nbreaker_failures = 2\nbreaker_ratio = 0.25\nbreaker_window = '10s'\nbreaker_max_probe = '15s'\n"
+    assert load(strict, toml=toml).catalog.breaker == replace(
+        BreakerPolicy(), consecutive_failures=2, failure_ratio=0.25, window_s=10.0, max_probe_s=15.0
+    )
+
+
+def test_a_first_probe_later_than_the_latest_is_an_error(tmp_path: Path) -> None:
+    (error,) = errors(tmp_path, "TAXIMETER_BREAKER_FIRST_PROBE=60s")
+    assert error == "TAXIMETER_BREAKER_FIRST_PROBE: is longer than TAXIMETER_BREAKER_MAX_PROBE"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("off", 0.0), ("0", 0.0), ("never", 0.0), ("30s", 30.0), ("1m", 60.0)],
+)
+def test_intervals_can_be_switched_off(tmp_path: Path, text: str, seconds: float) -> None:
+    assert load(tmp_path, {"TAXIMETER_PROBE_INTERVAL": text}).settings.probe_interval_s == seconds
+
+
+def test_a_provider_is_not_asked_more_often_than_each_second(tmp_path: Path) -> None:
+    (error,) = errors(tmp_path, "TAXIMETER_PROBE_INTERVAL=10ms")
+    assert error == "TAXIMETER_PROBE_INTERVAL: '10ms' is more often than every 1 s"
