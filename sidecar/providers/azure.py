@@ -13,9 +13,10 @@ from sidecar.core.catalog import Account
 from sidecar.providers import openai_reply, openai_request, responses_request
 from sidecar.providers.azure_address import Address, address_of
 from sidecar.providers.azure_fault import fault_of_response
+from sidecar.providers.azure_stream import AzureStream
 from sidecar.providers.http import headers_for
-from sidecar.providers.openai import chat_reader, completion_reader
-from sidecar.providers.wire import Codec, HttpRequest, Wire
+from sidecar.providers.openai_stream import ChatParts, completion_parts
+from sidecar.providers.wire import Codec, HttpRequest, Reader, Wire
 from taximeter.v1 import payload_pb2 as pb
 
 Encode = Callable[[Any, str, bool, Account, str], HttpRequest]
@@ -50,6 +51,14 @@ def _opened_by(account: Account, secret: str, address: Address) -> Account:
     token = secret.startswith("eyJ") and secret.count(".") == 2
     ours = {"max_tokens": address.max_tokens, "stream_usage": address.stream_options}
     return replace(account, options={**account.options, **ours, **({"auth": "bearer"} if token else {})})
+
+
+def chat_reader() -> Reader:
+    return AzureStream(ChatParts())
+
+
+def completion_reader() -> Reader:
+    return AzureStream(completion_parts)
 
 
 WIRE: Wire = {

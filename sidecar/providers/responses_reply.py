@@ -61,7 +61,7 @@ def reply_of(body: dict[str, Any]) -> Reply:
         raise filtered("", usage)
     payload = pb.ChatResponse(id=text_of(body, "id"), model=text_of(body, "model"))
     payload.choices.add(message=message, finish_reason=reason, logprobs=_logprobs(items))
-    if metadata := _metadata(body, items):
+    if metadata := metadata_of(body, items):
         payload.provider_metadata.CopyFrom(to_struct(metadata))
     cost = cost_of(body.get("usage"))
     return Reply(payload, usage, payload.model, (reason,), payload.id, cost)
@@ -86,7 +86,7 @@ def _logprobs(items: list[dict[str, Any]]) -> Any:
     return to_struct({"content": found}) if found else None
 
 
-def _metadata(body: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
+def metadata_of(body: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
     """What the provider said beyond our fields. `output`: the items of its own tools; `annotations`: of all texts."""
     metadata = {name: value for name, value in body.items() if name not in _KNOWN and value not in (None, [], {}, "")}
     if others := [item for item in items if item.get("type") not in _OURS]:

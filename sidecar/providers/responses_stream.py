@@ -20,8 +20,10 @@ from sidecar.providers.openai_usage import cost_of
 from sidecar.providers.responses_fault import fault_of_failure
 from sidecar.providers.responses_output import CONTENT_FILTER, finish_reason
 from sidecar.providers.responses_parts import ResponseParts
+from sidecar.providers.responses_reply import metadata_of
 from sidecar.providers.responses_usage import usage_of
 from sidecar.providers.sse import SseParser
+from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
 
 
@@ -33,6 +35,7 @@ class ResponseStream:
         self._parts = ResponseParts()
         self._finish = ""
         self._cost_picodollars: int | None = None
+        self._metadata: dict[str, Any] = {}
         self.done = False
         self.events = 0
         self.malformed = 0
@@ -57,7 +60,8 @@ class ResponseStream:
             raise StreamCut("the stream ended before its end was told")
         if self._finish == CONTENT_FILTER and not self._parts.answered:
             raise filtered("", self.usage)
-        return Reply(None, self.usage, self.model, (self._finish,), self.response_id, self._cost_picodollars)
+        metadata = to_struct(self._metadata) if self._metadata else None
+        return Reply(None, self.usage, self.model, (self._finish,), self.response_id, self._cost_picodollars, metadata)
 
     def _read(self, data: bytes) -> Iterator[Any]:
         if self.done or data == b"[DONE]":
@@ -89,8 +93,10 @@ class ResponseStream:
             raise fault_of_failure(response.get("error") or "the response failed", self.usage)
         if kind not in ("response.completed", "response.incomplete"):
             return
+        items = objects(response.get("output"))
         if not self._parts.anything:  # a server that tells all at the end
-            for place, item in enumerate(objects(response.get("output"))):
+            for place, item in enumerate(items):
                 yield from self._parts.whole(place, item)
+        self._metadata = metadata_of(response, items)
         self._finish = finish_reason(response) or kind.removeprefix("response.")
         self.done = True

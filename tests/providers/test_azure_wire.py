@@ -132,12 +132,27 @@ def test_a_streams_first_chunk_has_only_what_the_filter_found_of_the_prompt() ->
     make = wire("azure")[Operation.CHAT].reader
     assert make is not None
     each = make()
-    first = {"choices": [], "id": "", "model": "", "object": "", "prompt_filter_results": [{"prompt_index": 0}]}
+    prompt = [{"prompt_index": 0, "content_filter_results": SAFE}]
+    first = {"choices": [], "id": "", "model": "", "object": "", "prompt_filter_results": prompt}
     usage = {"choices": [], "id": "c-1", "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
     parts = read(each, events(first, chunk("hi"), chunk(finish="stop"), usage))
     assert parts == [invocation_pb2.Delta(text="hi")]
     reply = ended(each)
     assert (reply.model, reply.response_id, reply.usage) == ("m-1", "c-1", Usage(input=3, output=1))
+    assert reply.provider_metadata is not None
+    assert to_plain(reply.provider_metadata) == {"prompt_filter_results": prompt}
+
+
+def test_what_the_filters_found_of_a_stream_is_told_at_its_end() -> None:
+    make = wire("azure")[Operation.CHAT].reader
+    assert make is not None
+    each = make()
+    found = [{"index": 1, "delta": {}, "content_filter_results": results} for results in (SAFE, {}, HIGH)]
+    chunks = ({"id": "c-1", "model": "m-1", "choices": [choice]} for choice in found)
+    read(each, events(chunk("a"), chunk("b", index=1), *chunks, chunk(finish="stop"), chunk(finish="stop", index=1)))
+    reply = ended(each)
+    assert reply.provider_metadata is not None
+    assert to_plain(reply.provider_metadata) == {"choices": [{}, {"content_filter_results": {**SAFE, **HIGH}}]}
 
 
 def test_a_stream_that_the_filter_stopped_before_a_word_is_filtered() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sidecar.core.call import Usage
 from sidecar.core.faults import BadRequest, ContentFiltered, Fault, RateLimited, ServerError, StreamCut
 from sidecar.providers.responses_stream import ResponseStream
+from sidecar.providers.structs import to_plain
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import payload_pb2
 from tests.support import providers
@@ -201,6 +202,15 @@ def test_an_error_event_is_the_fault_that_it_says(event: Any, fault: type[Fault]
     assert next(parts) == pb.Delta(text="a"), "what came before has come"
     with pytest.raises(fault):
         next(parts)
+
+
+def test_what_was_said_besides_is_told_at_the_end() -> None:
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+    each = ResponseStream()
+    read(each, stream(said("a"), item_done(search, 1), ended(output=[message("a"), search], service_tier="flex")))
+    reply = providers.ended(each)
+    assert reply.provider_metadata is not None
+    assert to_plain(reply.provider_metadata) == {"output": [search], "service_tier": "flex"}
 
 
 def test_what_follows_the_end_is_passed_over() -> None:
