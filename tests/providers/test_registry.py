@@ -8,6 +8,7 @@ import pytest
 
 from sidecar.core.call import Capability, Operation
 from sidecar.core.catalog import Account
+from sidecar.providers import registry
 from sidecar.providers.openai_dialect import Dialect, dialect_of
 from sidecar.providers.registry import built, wire
 from tests.support.providers import rows
@@ -32,8 +33,20 @@ def test_an_unknown_wire_says_so() -> None:
         wire("morse")
 
 
+def test_a_wire_is_not_there_without_the_package_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_spec", lambda _: None)
+    registry._ours.cache_clear()
+    try:
+        assert "bedrock" not in built()
+        with pytest.raises(LookupError, match="the bedrock wire is not available"):
+            wire.__wrapped__("bedrock")
+    finally:
+        registry._ours.cache_clear()
+
+
 def test_no_wire_is_imported_before_it_is_asked_for() -> None:
-    code = "import sys, sidecar.providers.registry as r; r.built(); print([m for m in sys.modules if 'openai' in m])"
+    seen = "[m for m in sys.modules if 'openai' in m or 'botocore' in m]"
+    code = f"import sys, sidecar.providers.registry as r; r.built(); print({seen})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
