@@ -8,12 +8,12 @@ from contextlib import ExitStack
 
 import pytest
 
+from sidecar.commands.parts import free_port
 from taximeter import errors
 from tests.support.cli import Shell
 from tests.support.reloading import SLOW, Reloading
 from tests.support.stack import Process, stack, until
 
-pytestmark = pytest.mark.xdist_group("reload")
 BAD = 'rotation = 1\n[system]\ngrace = "soon"\n[aliases.other]\nchain = ["nobody/x"]\n'
 AT_FAULT = {"aliases.mine.rotation", "system.grace", "aliases.other.chain[0]"}
 Begin = Callable[..., tuple[Reloading, Process]]
@@ -83,3 +83,19 @@ def test_by_signal_by_request_and_by_command(begin: Begin) -> None:
     assert {where for where, _ in refused.value.violations} == {f"taximeter.toml: {path}" for path in AT_FAULT}
     assert scene.served_by() == "one"
     assert process.stop() == 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.xdist_group("heavy")
+def test_up_passes_sighup_on_to_its_sidecar() -> None:
+    with stack(TAXIMETER_RELOAD_INTERVAL="off", TAXIMETER_DASHBOARD_PORT=str(free_port())) as running:
+        scene = Reloading(running)
+        scene.write('["one"]')
+        up = running.run("up", "sidecar", "up", "--no-embedded-model")
+        until(lambda: "Ctrl-C stops everything." in up.said() or up.popen.poll() is not None, "up is ready", 60)
+        scene.write('["two"]')
+        up.popen.send_signal(signal.SIGHUP)
+        scene.until_generation(2)
+        assert scene.served_by() == "two"
+        scene.client.close()
+        assert up.stop(40) == 0
