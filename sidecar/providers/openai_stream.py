@@ -62,7 +62,7 @@ class StreamReader:
             raise Garbled("the stream held no choice")
         # Relays write [DONE] behind an answer that broke off, too: only one that is whole has a finish reason, or
         # at least its usage.
-        if not self.complete and (self.usage is None or self.malformed):
+        if not self.complete and self.usage is None:
             raise StreamCut("the stream ended without a finish reason")
         reasons = tuple(self._finished.get(index, "") for index in range(max(self._finished) + 1))
         if not self._content and set(reasons) == {CONTENT_FILTER}:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from taximeter.errors import TaximeterError
 from taximeter.v1 import invocation_pb2 as pb
-from tests.failover.scenarios import FALLBACK, GOOD
+from tests.failover.rows import FALLBACK, GOOD
 from tests.failover.table import SCALE, Mode
 from tests.support.fares import Fares, Told, account, chain
 from tests.support.hostile import Exchange, Hostile, House, status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from taximeter.v1 import metering_pb2, usage_pb2
 from tests.failover.flapping import Flap, flaps
 from tests.failover.scenarios import SCENARIOS
 from tests.failover.table import SCALE, Cell, Mode, Scenario
-from tests.support.fares import Fares, Told, chain, fares
+from tests.support.fares import Fares, Told, account, chain, fares
 from tests.support.hostile import Hostile, House, dead_url, deaf_url, house, status
 from tests.support.otlp import GrpcReceiver, Received
 
@@ -62,7 +62,10 @@ class Case:
 CASES = [
     Case(number, scenario, mode, fallback)
     for number, (scenario, mode, fallback) in enumerate(
-        (scenario, mode, fallback) for scenario in SCENARIOS for mode in Mode for fallback in (True, False)
+        (scenario, mode, fallback)
+        for scenario in SCENARIOS
+        for mode in Mode
+        for fallback in ((True, False) if scenario.alone else (True,))
     )
 ]
 
@@ -141,19 +144,21 @@ async def stage(cases: Sequence[Case], flapping: Sequence[Flap]) -> AsyncIterato
 def _configured(case: Case, made: House, elsewhere: Mapping[str, str]) -> Iterable[str]:
     """The case's part of taximeter.toml."""
     scenario = case.scenario
-    for name, script in zip(case.accounts, (scenario.a, scenario.b), strict=False):
-        provider = made.stage(name, *script)
-        provider.probed = status(503)
-        own = scenario.own_waits if name.endswith("a") or scenario.b_waits_too else ()
-        url = elsewhere[scenario.at] if scenario.at and name.endswith("a") else provider.base_url
-        waits = ", ".join(f'{wait} = "{TOO_LONG_S:g}s"' for wait in WAITS if wait not in own)
-        yield f"""[providers.{name}]
-type = "openai"
-base_url = "{url}"
-api_key_env = "KEY_OF_{name.upper()}"
-timeouts = {{ {waits} }}
-"""
+    a, b = case.accounts[0], case.accounts[-1]
+    primary = made.stage(a, *scenario.a)
+    primary.probed = status(503)
+    url = elsewhere[scenario.at] if scenario.at else f"{made.origin}/{a}{scenario.account.path}"
+    yield _account(a, scenario.account.type, url, scenario.own_waits, scenario.account.setting)
+    if case.fallback:
+        yield _account(
+            b, "openai", made.stage(b, *scenario.b).base_url, scenario.own_waits if scenario.b_waits_too else ()
+        )
     yield chain(case.alias, *zip(case.accounts, scenario.models, strict=False))
+
+
+def _account(name: str, type_: str, url: str, own_waits: Collection[str], setting: str = "") -> str:
+    waits = ", ".join(f'{wait} = "{TOO_LONG_S:g}s"' for wait in WAITS if wait not in own_waits)
+    return account(name, type_, url, timeouts=f"{{ {waits} }}") + setting
 
 
 async def play(cases: Sequence[Case] = CASES) -> Played:

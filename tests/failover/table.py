@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tests.support.hostile import Act
@@ -75,19 +75,36 @@ def by_mode(unary: Cell, error: Cell, restart: Cell, buffer: Cell) -> Cells:
 
 
 @dataclass(frozen=True)
+class Account:
+    """Of the primary, as taximeter.toml describes it."""
+
+    type: str = "openai"
+    path: str = "/v1"
+    """What its base URL ends in."""
+    model: str = "gpt-4o"
+    reports: str = "gpt-4o-2024-08-06"
+    """The model that its answers name; empty if they name none."""
+    setting: str = ""
+    """A line of taximeter.toml."""
+    free: bool = False
+    """Its calls cost 0 by declaration."""
+
+
+@dataclass(frozen=True)
 class Scenario:
     """`a` and `b` are scripts: what each does at its first request, its second ..., and at all after the last."""
 
     name: str
     rescued: Cells
     """With the fallback behind."""
-    alone: Cells
-    """Without."""
+    alone: Cells = field(default_factory=dict)
+    """Without; empty: not played."""
     a: Sequence[Act] = ()
     b: Sequence[Act] = ()
     """A good answer, if none is given."""
     at: str = ""
     """"dead" or "deaf": where `a` is, instead of where it answers."""
+    account: Account = Account()
     models: tuple[str, str] = ("gpt-4o", "gpt-4o-mini")
     """Of `a` and `b`."""
     own_waits: frozenset[str] = frozenset()

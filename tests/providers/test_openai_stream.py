@@ -169,6 +169,7 @@ def test_usage(chunks: list[Any], expected: Usage | None) -> None:
     [
         pytest.param(events(chunk("a"), chunk(finish="stop"), done=False), ("stop",), id="no-done-but-a-finish-reason"),
         pytest.param(events(chunk("a"), LAST), ("",), id="usage-and-done-without-finish-reason"),
+        pytest.param(events(chunk("a"), b"{not json", LAST), ("",), id="finish-reason-unreadable-but-usage-comes"),
         pytest.param(events(chunk("a"), chunk(finish="stop"), LAST)[:-2], ("stop",), id="last-blank-line-missing"),
         pytest.param(
             events(chunk("a", finish="content_filter"), LAST), ("content_filter",), id="filter-after-content-passes"
@@ -197,7 +198,7 @@ def test_streams_that_are_whole(data: bytes, expected: tuple[str, ...]) -> None:
             events(chunk("a", finish="stop"), done=False)[:-2], StreamCut, id="content-in-an-unfinished-event"
         ),
         pytest.param(events(chunk("a")), StreamCut, id="done-without-finish-reason-and-usage"),
-        pytest.param(events(chunk("a"), b"{not json", LAST), StreamCut, id="done-after-an-unreadable-end"),
+        pytest.param(events(chunk("a"), b"{not json"), StreamCut, id="done-after-an-unreadable-end"),
         pytest.param(events(), Garbled, id="done-and-nothing-else"),
         pytest.param(b'{"choices": []}', StreamCut, id="json-instead-of-a-stream"),
         pytest.param(events(chunk(finish="content_filter"), LAST), ContentFiltered, id="filtered-before-content"),

@@ -50,7 +50,7 @@ def answer(
         words = text.split(" ")
         for number, word in enumerate(words):
             if spoilt and number == len(words) // 2:
-                await exchange.event(b'{"choices": [{"del')
+                await exchange.piece(tongue.garbage())
             await exchange.piece(tongue.word(word, model))
         for event in tongue.closing(model, usage, end):
             await exchange.piece(event)
@@ -65,7 +65,7 @@ def status(code: int, body: Any = None, **headers: str) -> Act:
     """An answer of one piece. Header names with `_` for `-`."""
 
     async def act(exchange: Exchange) -> None:
-        said = {"error": {"message": f"status {code}"}} if body is None else body
+        said = exchange.tongue.error(code, f"status {code}") if body is None else body
         data = said if isinstance(said, bytes) else json.dumps(said).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         await exchange.head(code, {**JSON, "content-length": str(len(data)), **named})
@@ -172,7 +172,7 @@ async def garbage_for_ever(exchange: Exchange) -> None:
     """Events that nobody can read, until the caller hangs up."""
     with suppress(ConnectionError):
         while True:
-            await exchange.event(b'{"choices": [{"del')
+            await exchange.piece(exchange.tongue.garbage())
             await asyncio.sleep(0.005)
 
 
@@ -192,7 +192,7 @@ def malformed(text: str = "hello", model: str = "told") -> Act:
     async def act(exchange: Exchange) -> None:
         await exchange.begin(model)
         await exchange.say(text)
-        await exchange.event(b'{"choices": [{"del')
+        await exchange.piece(exchange.tongue.garbage())
         await exchange.say(" again")
         for event in exchange.tongue.closing(model, USAGE, b"[DONE]"):
             await exchange.piece(event)
@@ -228,7 +228,7 @@ async def done(exchange: Exchange) -> None:
 
 async def garbage_and_done(exchange: Exchange) -> None:
     """An event that nobody can read, and the terminal one."""
-    await exchange.event(b'{"choices": [{"del')
+    await exchange.piece(exchange.tongue.garbage())
     await done(exchange)
 
 
