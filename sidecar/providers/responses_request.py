@@ -37,6 +37,8 @@ _LOGPROBS = "message.output_text.logprobs"
 
 _SAME = ("temperature", "top_p", "top_logprobs", "parallel_tool_calls")
 _UNKNOWN = ("top_k", "seed", "frequency_penalty", "presence_penalty")
+_MOST = {"choice_count": 1, "reasoning_max_tokens": 0}
+"""It gives one answer, and takes no number of tokens to reason with; 0 is the effort "none"."""
 _MERGED = ("reasoning", "text")
 """Objects of which a call's fields make one part and its options another."""
 
@@ -53,6 +55,8 @@ def body_of(request: pb.ChatRequest, model: str, stream: bool, account: Account)
     dialect = dialect_of(account)
     body: dict[str, Any] = {name: getattr(request, name) for name in _SAME if request.HasField(name)}  # type: ignore[arg-type]
     body |= {"input": input_items(request, dialect), "store": False, **_output(request), **_tools(request)}
+    if effort := _effort(request, model, dialect):
+        body["reasoning"] = {"effort": effort}
     if include := _include(request, model, dialect):
         body["include"] = include
     _add_options(body, own_options(request, account, dialect.options_as))
@@ -64,22 +68,25 @@ def body_of(request: pb.ChatRequest, model: str, stream: bool, account: Account)
 def _refuse_unknown(request: pb.ChatRequest, account: Account) -> None:
     unknown = [name for name in _UNKNOWN if request.HasField(name)]  # type: ignore[arg-type]
     unknown += [name for name in ("stop", "logit_bias") if getattr(request, name)]
-    if request.choice_count > 1:
-        unknown.append("choice_count")
+    unknown += [name for name, most in _MOST.items() if getattr(request, name) > most]
     if unknown:
         raise Unsupported(f"the Responses API of {account.type} does not take {', '.join(unknown)}")
 
 
 def _output(request: pb.ChatRequest) -> dict[str, Any]:
-    """What is said of the answer: how long, in which form, how much thought."""
+    """What is said of the answer: how long, in which form."""
     body: dict[str, Any] = {}
     if request.HasField("max_tokens"):
         body["max_output_tokens"] = request.max_tokens
     if kind := request.response_format.WhichOneof("format"):
         body["text"] = {"format": _format(kind, request.response_format.json_schema)}
-    if request.reasoning_effort:
-        body["reasoning"] = {"effort": request.reasoning_effort}
     return body
+
+
+def _effort(request: pb.ChatRequest, model: str, dialect: Dialect) -> str:
+    """Of a model that does not reason there is nothing to be said."""
+    never = request.HasField("reasoning_max_tokens") and _matches(model, tuple(dialect.encrypted_reasoning))
+    return request.reasoning_effort or ("none" if never else "")
 
 
 def _format(kind: str, wanted: pb.JsonSchema) -> dict[str, Any]:

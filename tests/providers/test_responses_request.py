@@ -118,6 +118,7 @@ def test_a_function(tool: dict[str, Any], expected: dict[str, Any]) -> None:
         pytest.param({"stop": ["x"]}, id="stop"),
         pytest.param({"logit_bias": {"1": 1}}, id="logit_bias"),
         pytest.param({"choice_count": 2}, id="choice_count"),
+        pytest.param({"reasoning_max_tokens": 1}, id="reasoning_max_tokens"),
     ],
 )
 def test_what_the_api_has_no_field_for_goes_to_the_next_target(fields: dict[str, Any]) -> None:
@@ -276,6 +277,17 @@ def test_what_no_item_can_say(message: dict[str, Any], fault: type[Fault], words
 )
 def test_encrypted_reasoning_is_asked_for_where_it_can_be_had(type_: str, model: str, asked: bool) -> None:
     assert (body(type_, model=model).get("include") == [ENCRYPTED]) is asked
+
+
+@pytest.mark.parametrize(
+    ("model", "reasoning"),
+    [
+        pytest.param("gpt-5.4", {"effort": "none"}, id="a model that reasons is told not to"),
+        pytest.param("gpt-4o", None, id="another would refuse to be told"),
+    ],
+)
+def test_no_tokens_to_reason_with_is_no_effort(model: str, reasoning: Any) -> None:
+    assert body(model=model, reasoning_max_tokens=0).get("reasoning") == reasoning
 
 
 def test_who_gives_encrypted_reasoning_back_wants_more_of_it() -> None:
