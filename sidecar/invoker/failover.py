@@ -59,6 +59,8 @@ class Failover:
         """The next attempt, written down as started. Raises Refusal when there is none."""
         while self._queue:
             found = await self._admission.admit(self._queue, max(self.left_s, 0.0))
+            if self.left_s <= 0 and isinstance(found, Nobody):
+                raise refusals.deadline_exceeded(self._course.attempts)
             if isinstance(found, Nobody):
                 self._give_up(found.why)
                 break
@@ -235,9 +237,12 @@ class Failover:
         self._span_id = ids.span_id()
 
     async def _back_off(self, for_s: float) -> None:
-        before_ns = self._rooms.clock.monotonic_ns()
+        """Not a moment less: a timer may ring early, and a target that asked for the pause would be passed over."""
+        before_ns = now_ns = self._rooms.clock.monotonic_ns()
         try:
-            await asyncio.sleep(for_s)
+            while (left_s := for_s - (now_ns - before_ns) / 1e9) > 0:
+                await asyncio.sleep(left_s)
+                now_ns = self._rooms.clock.monotonic_ns()
         finally:
             self._paused(self._rooms.clock.monotonic_ns() - before_ns)
 

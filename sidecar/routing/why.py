@@ -26,12 +26,11 @@ def summary(plan: Plan, call: Call) -> str:
     if call.target is not None:
         return "The call names its target: it is tried alone."
     if pool.alias is not None:
-        whose = f"Alias {pool.alias.name!r}"
+        told = [f"Alias {pool.alias.name!r}: {_STRATEGIES[pool.strategy]}"]
     elif call.capability is not None and not call.alias:
-        whose = f"Accounts with the capability {call.capability}"
+        told = [f"Accounts with the capability {call.capability}, in the order of the catalogue"]
     else:
         return "Nothing is configured by that name."
-    told = [f"{whose}: {_STRATEGIES[pool.strategy]}"]
     if plan.preference is not None:
         giver = "the call's" if call.preference is not None else "the alias's"
         told.append(f"{_PREFERENCES[plan.preference]} ({giver} preference {plan.preference})")
@@ -92,6 +91,8 @@ def _fallback(planned: Planned, pool: Pool) -> str:
             return "fallback, next in the rotation"
         case Strategy.RANDOM:
             return "fallback, drawn after it"
+        case Strategy.WEIGHTED:
+            return f"fallback, weight {planned.weight}"
     return _rank(planned, pool, "fallback, next in the chain")
 
 
