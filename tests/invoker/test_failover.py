@@ -5,6 +5,7 @@ Scripts are acts of `tests.support.hostile`; `tried` names the provider of each 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -196,6 +197,19 @@ async def test_retry_after_is_obeyed_and_never_hammered(scene: MakeScene) -> Non
     gaps_s = [gap_s / SCALE for gap_s in a.gaps_s]
     assert gaps_s[0] >= 2.0
     assert gaps_s[1] >= 1.5
+
+
+async def test_a_timer_that_rings_early_ends_no_wait(scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop's are rounded to milliseconds: a target that asked for a pause is not passed over for the last of them."""
+    sleep = asyncio.sleep
+
+    async def early(for_s: float) -> None:
+        await sleep(max(for_s - 0.002, 0.0))
+
+    rig, _ = await scene([SHORT, *OK], OK)
+    monkeypatch.setattr(asyncio, "sleep", early)
+    outcome = await rig.ask()
+    assert told(outcome.record) == ("aa", "ok", "", "a")
 
 
 async def test_back_off_lies_between_its_bounds(scene: MakeScene) -> None:
