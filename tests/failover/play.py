@@ -112,6 +112,9 @@ class Played:
     """By the case's name."""
     flaps: Mapping[Mode, Flap]
 
+    def of(self, scenario: Scenario) -> list[Seen]:
+        return [self.seen[case.name] for case in CASES if case.scenario is scenario]
+
 
 @asynccontextmanager
 async def stage(cases: Sequence[Case], flapping: Sequence[Flap]) -> AsyncIterator[tuple[House, Fares]]:

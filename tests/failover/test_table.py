@@ -7,20 +7,21 @@ Waits are scaled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby, pairwise
 
 import pytest
 
 from taximeter.v1 import metering_pb2
 from tests.failover.flapping import FLAPPING
-from tests.failover.play import CASES, PROMPT, Case, Played
+from tests.failover.play import PROMPT, Case, Played, Seen
 from tests.failover.rows import OTHER, OTHER_MODEL, WHOLE
-from tests.failover.table import SCALE
+from tests.failover.scenarios import SCENARIOS
+from tests.failover.table import SCALE, Scenario
 from tests.support.otlp import attributes
 
 pytestmark = [pytest.mark.xdist_group("failover"), pytest.mark.timeout(120)]
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 STATUSES = {
     "ALL_ATTEMPTS_FAILED": "UNAVAILABLE",
     "STREAM_BROKEN": "UNAVAILABLE",
@@ -37,10 +38,26 @@ SLACK_S = 3.0
 """Of a machine with other things to do."""
 
 
-@every_case
-def test_the_caller_gets_a_whole_answer_or_an_error(case: Case, played: Played) -> None:
+def of_every_call(check: Callable[[Case, Seen], None]) -> Callable[[Scenario, Played], None]:
+    """A fact of one call as a test of each scenario: it holds however it is asked, with and without a fallback."""
+
+    @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+    def test(scenario: Scenario, played: Played) -> None:
+        for seen in played.of(scenario):
+            try:
+                check(seen.case, seen)
+            except AssertionError as error:
+                error.add_note(seen.case.name)
+                raise
+
+    test.__doc__ = check.__doc__
+    return test
+
+
+@of_every_call
+def test_the_caller_gets_a_whole_answer_or_an_error(case: Case, seen: Seen) -> None:
     """Never a truncated answer as success; what a Restarted event voids is told by it."""
-    seen, cell = played.seen[case.name], case.cell
+    cell = case.cell
     if cell.refusal:
         assert seen.error is not None
         assert (seen.error.reason, seen.error.code) == (cell.refusal, STATUSES[cell.refusal])
@@ -54,10 +71,10 @@ def test_the_caller_gets_a_whole_answer_or_an_error(case: Case, played: Played) 
     assert WHOLE.startswith(seen.voided)
 
 
-@every_case
-def test_who_was_asked(case: Case, played: Played) -> None:
+@of_every_call
+def test_who_was_asked(case: Case, seen: Seen) -> None:
     """As the providers saw it; each was asked what the caller asked, and nothing of a half answer."""
-    seen, cell = played.seen[case.name], case.cell
+    cell = case.cell
     reached = cell.tried.replace("a", "") if case.scenario.at else cell.tried
     assert (seen.tried, seen.asked) == (cell.tried, reached)
     for provider in seen.providers:
@@ -67,32 +84,28 @@ def test_who_was_asked(case: Case, played: Played) -> None:
             assert message["content"] in (PROMPT, [{"type": "text", "text": PROMPT}])
 
 
-@every_case
-def test_no_provider_is_hammered(case: Case, played: Played) -> None:
+@of_every_call
+def test_no_provider_is_hammered(case: Case, seen: Seen) -> None:
     """At most two tries in 1.5 s, a back-off of at least 0.2 s before the second unless the provider names a wait."""
-    for provider in played.seen[case.name].providers:
+    for provider in seen.providers:
         gaps_s = [gap_s / SCALE for gap_s in provider.gaps_s]
         assert all(sum(pair) >= 1.5 for pair in pairwise(gaps_s))
         if gaps_s and "Retry-After 0" not in case.scenario.name:
             assert min(gaps_s) >= 0.2
 
 
-@every_case
-def test_nothing_hangs(case: Case, played: Played) -> None:
+@of_every_call
+def test_nothing_hangs(case: Case, seen: Seen) -> None:
     """A call takes the waits that the table grants, the back-offs, and no more; and no less than those waits."""
     cell = case.cell
     least_s = cell.waits_s * SCALE
-    assert (
-        least_s * 0.98
-        <= played.seen[case.name].wall_s
-        <= least_s * 1.05 + BACK_OFF_S * SCALE * len(cell.tried) + SLACK_S
-    )
+    assert least_s * 0.98 <= seen.wall_s <= least_s * 1.05 + BACK_OFF_S * SCALE * len(cell.tried) + SLACK_S
 
 
-@every_case
-def test_the_ledger_has_the_call(case: Case, played: Played) -> None:
+@of_every_call
+def test_the_ledger_has_the_call(case: Case, seen: Seen) -> None:
     """One row, and one for each attempt, with the reason that moved the call on."""
-    seen, cell = played.seen[case.name], case.cell
+    cell = case.cell
     row = seen.row
     assert (row["status"], row["fallback_reason"]) == ("error" if cell.refusal else "ok", cell.moved)
     assert (row["fallback_used"], row["attempts"]) == (bool(cell.moved), len(cell.tried))
@@ -105,10 +118,9 @@ def test_the_ledger_has_the_call(case: Case, played: Played) -> None:
         assert row["model_reported"] == {"a": case.scenario.account.reports, "b": OTHER_MODEL}[cell.served_by]
 
 
-@every_case
-def test_what_each_attempt_costs(case: Case, played: Played) -> None:
+@of_every_call
+def test_what_each_attempt_costs(case: Case, seen: Seen) -> None:
     """Rejected: nothing. Sent in vain: nothing for sure. Broken off after content: estimated. Answered: as reported."""
-    seen = played.seen[case.name]
     for attempt in seen.attempts:
         cost, at_risk = attempt["cost_usd"], attempt["cost_at_risk_usd"]
         free = case.scenario.account.free and attempt["provider"].endswith("a")
@@ -124,10 +136,10 @@ def test_what_each_attempt_costs(case: Case, played: Played) -> None:
     assert seen.row["cost_usd"] == sum(attempt["cost_usd"] for attempt in seen.attempts)
 
 
-@every_case
-def test_what_the_caller_is_told(case: Case, played: Played) -> None:
+@of_every_call
+def test_what_the_caller_is_told(case: Case, seen: Seen) -> None:
     """The fallback, its reason, each attempt: in the reply or in the error, and in GetCall for good."""
-    seen, cell = played.seen[case.name], case.cell
+    cell = case.cell
     told, got = seen.metering, seen.got.metering
     assert (told.fallback_used, _reason(told)) == (bool(cell.moved), cell.moved)
     assert bool(told.fallback_message) == bool(cell.moved and not cell.refusal)
@@ -139,10 +151,10 @@ def test_what_the_caller_is_told(case: Case, played: Played) -> None:
     assert seen.got.status == seen.row["status"]
 
 
-@every_case
-def test_spans(case: Case, played: Played) -> None:
+@of_every_call
+def test_spans(case: Case, seen: Seen) -> None:
     """One span for the RPC, one for the call, and one for each stretch of attempts at one provider."""
-    seen, cell = played.seen[case.name], case.cell
+    cell = case.cell
     stretches = ["".join(stretch) for _, stretch in groupby(cell.tried)]
     assert (len(seen.kind("SERVER")), len(seen.kind("INTERNAL"))) == (1, 1)
     clients = [attributes(span.attributes) for span in seen.kind("CLIENT")]
@@ -172,5 +184,5 @@ def _comparable(told: metering_pb2.Metering) -> metering_pb2.Metering:
 
 
 def test_the_sixteen_classic_scenarios_are_all_here() -> None:
-    names = {case.scenario.classic for case in CASES} - {""}
+    names = {scenario.classic for scenario in SCENARIOS} - {""}
     assert len(names | {FLAPPING}) == 16
