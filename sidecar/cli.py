@@ -137,6 +137,32 @@ def invoke(
     leave(command.invoke(question, address=address, as_json=json))
 
 
+@app.command(rich_help_panel=CALL)
+def explain(
+    prompt: Annotated[str, typer.Argument(help="What would be asked; its size counts for prices and limits.")] = "Hi.",
+    *,
+    alias: Annotated[str, typer.Option(help="Where the call would go; nothing = text.")] = "",
+    task: Annotated[str, typer.Option(help="smart, fast, text, agent, ...")] = "",
+    model: Annotated[str, typer.Option(help="PROVIDER/MODEL or PROVIDER: exactly this one.")] = "",
+    capability: Annotated[str, typer.Option(help="chat, embedding, moderation, ...")] = "",
+    operation: Annotated[
+        str, typer.Option(help="chat, completion, embedding or moderation; else by the capability, else chat.")
+    ] = "",
+    prefer: Annotated[
+        list[str] | None, typer.Option(help="quality, speed, cost, or a provider to go first; can be repeated.")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", "-s", help="As a stream.")] = False,
+    max_tokens: Annotated[int | None, typer.Option()] = None,
+    address: Address = "",
+    json: Json = False,
+) -> None:
+    """Show the plan that a call would take now, and why, without calling."""
+    from sidecar.commands import explain as command
+
+    wish = command.Wish(prompt, alias, task, model, capability, operation, tuple(prefer or ()), stream, max_tokens)
+    leave(command.explain(wish, address=address, as_json=json))
+
+
 @app.command(rich_help_panel=READ)
 def calls(
     call_id: Annotated[str, typer.Argument(help="One call, with its attempts and prices.")] = "",
