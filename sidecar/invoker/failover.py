@@ -127,7 +127,7 @@ class Failover:
             attempt=live.number,
             target=str(live.planned),
             error=fault.error_type,
-            http_status=fault.http_status or live.http_status,
+            http_status=live.http_status or fault.http_status,
             retry_after_s=fault.retry_after_s,
             **told,
         )
