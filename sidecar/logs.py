@@ -8,6 +8,9 @@ from typing import Any
 
 import structlog
 
+_CHATTY = ("grpc", "asyncio")
+"""Libraries whose debug lines, several a call, would bury ours."""
+
 
 def configure(level: str, form: str) -> None:
     """`level`: debug, info, warning, error. `form`: json, console, or auto (console on a terminal).
@@ -31,6 +34,8 @@ def configure(level: str, form: str) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

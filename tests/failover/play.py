@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -111,6 +112,13 @@ class Played:
     seen: Mapping[str, Seen]
     """By the case's name."""
     flaps: Mapping[Mode, Flap]
+    log: str
+    """All that the sidecar has said, a JSON object a line."""
+
+    def explained(self, seen: Seen) -> list[dict[str, Any]]:
+        """The lines about this call."""
+        call_id = seen.row["call_id"]
+        return [json.loads(line) for line in self.log.splitlines() if call_id in line]
 
     def of(self, scenario: Scenario) -> list[Seen]:
         return [self.seen[case.name] for case in CASES if case.scenario is scenario]
@@ -138,6 +146,7 @@ async def stage(cases: Sequence[Case], flapping: Sequence[Flap]) -> AsyncIterato
                 receiver.received,
                 OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint,
                 TAXIMETER_TIME_SCALE=str(SCALE),
+                LOG_LEVEL="debug",
                 **{f"KEY_OF_{name.upper()}": f"sk-{name}-0123456789" for name in names},
             )
         )
@@ -179,7 +188,11 @@ async def play(cases: Sequence[Case] = CASES) -> Played:
         played = await asyncio.gather(*(one(case) for case in sorted(cases, key=lambda case: case.longest_first)))
         await asyncio.gather(*(flap.ride(asked) for flap in flapping))
         await _read_books(asked, played)
-        return Played({seen.case.name: seen for seen in played}, {flap.mode: flap for flap in flapping})
+        return Played(
+            {seen.case.name: seen for seen in played},
+            {flap.mode: flap for flap in flapping},
+            asked.sidecar.log.read_text(),
+        )
 
 
 async def call(asked: Fares, case: Case) -> Seen:
