@@ -109,6 +109,7 @@ class Rig:
     tariff: Tariff = field(default_factory=Tariff)
     notes: Notes = field(default_factory=Notes)
     transport: HttpxTransport = field(default_factory=HttpxTransport)
+    explaining: bool = True
 
     def __post_init__(self) -> None:
         self.health = Health(self.catalog.breaker, Clock(), self.catalog.time_scale)
@@ -116,7 +117,7 @@ class Rig:
         self.invoker = Invoker(
             catalog=lambda: self.catalog, wires=wire, transport=self.transport, pricing=self.tariff, estimate=estimate,
             journal=self.book, health=self.health, limits=self.limits, budgets=PassThrough(), clock=Clock(),
-            random=lambda: 0.5, log=self.notes,
+            random=lambda: 0.5, log=self.notes, explains=lambda: self.explaining,
         )  # fmt: skip
 
     @property

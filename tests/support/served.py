@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -33,7 +33,7 @@ from sidecar.providers.registry import wire
 from taximeter import errors
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import invocation_pb2_grpc
-from tests.support.rig import Rig
+from tests.support.rig import Rig, Tariff
 
 MAX_MESSAGE_BYTES = 1 << 20
 
@@ -125,7 +125,8 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Serving until left. There is no bookkeeper."""
     folder = Path(tempfile.mkdtemp(prefix="tx"))
-    rig, gate = Rig(catalog), Gate(max_calls)
+    rig = Rig(catalog) if pricing is None else Rig(catalog, tariff=cast("Tariff", pricing))
+    gate = Gate(max_calls)
     border = Border(authenticator or LocalTrust(), gate, rig.notes, MAX_MESSAGE_BYTES)
     relay = usage.UsageRelay(folder / "bookkeeper.sock")
     calls = invocation.InvocationService(rig.invoker, lambda: rig.catalog, gate, Clock(), max_tags)
