@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from sidecar.core.call import Call, Operation, Skip
-from sidecar.core.catalog import Catalog
+from sidecar.core.catalog import Alias, Catalog
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.routing.pool import Pool
 
@@ -35,16 +35,24 @@ def nothing_left(
         return _unknown(call, catalog)
     if call.target is not None:
         return _direct(call, catalog, skips[0], retry_after_s)
-    alias = pool.alias
     reasons = {skip.reason for skip in skips}
-    keyless = [skip.target.provider for skip in skips if skip.reason == "NO_KEY"]
-    if alias is not None and (keyless or (not skips and alias.key_hints)) and reasons <= {"NO_KEY", *_MENDED_BY_NO_KEY}:
-        return _key_missing(alias.name, list(alias.key_hints) or keyless)
+    if pool.alias is not None and (refusal := _of_alias(pool.alias, skips, reasons)) is not None:
+        return refusal
     if skips and reasons <= _MENDED_BY_NO_KEY:
         return _not_offered(call.operation, catalog, skips)
-    if alias is not None and alias.unusable and not skips:
-        return Refusal("FAILED_PRECONDITION", RefusalReason.PROVIDER_NOT_INITIALIZED, alias.unusable)
     return unavailable(skips, retry_after_s)
+
+
+def _of_alias(alias: Alias, skips: Sequence[Skip], reasons: set[str]) -> Refusal | None:
+    """What its configuration alone explains."""
+    keyless = [skip.target.provider for skip in skips if skip.reason == "NO_KEY"]
+    if (keyless or (not skips and alias.key_hints)) and reasons <= {"NO_KEY", *_MENDED_BY_NO_KEY}:
+        return _key_missing(alias.name, list(alias.key_hints) or keyless)
+    if "AGGREGATOR" in reasons and reasons <= {"AGGREGATOR", *_MENDED_BY_NO_KEY}:
+        return _aggregators_only(alias.name, [skip.target.provider for skip in skips if skip.reason == "AGGREGATOR"])
+    if alias.unusable and not skips:
+        return Refusal("FAILED_PRECONDITION", RefusalReason.PROVIDER_NOT_INITIALIZED, alias.unusable)
+    return None
 
 
 def unavailable(skips: Sequence[Skip], retry_after_s: float | None) -> Refusal:
@@ -126,6 +134,16 @@ def _key_missing(alias: str, providers: Sequence[str]) -> Refusal:
         RefusalReason.KEY_MISSING,
         f"Add a key for this alias: `taximeter keys add PROVIDER` (alias {alias!r} needs one of: {', '.join(names)})",
         {"alias": alias, "providers": ",".join(names)},
+    )
+
+
+def _aggregators_only(alias: str, providers: Sequence[str]) -> Refusal:
+    return Refusal(
+        "INVALID_ARGUMENT",
+        RefusalReason.INVALID_REQUEST,
+        f"Alias {alias!r} leads to aggregators only ({', '.join(dict.fromkeys(providers))}) and does not allow them: "
+        "set allow_aggregators = true, or give it other providers.",
+        {"alias": alias},
     )
 
 

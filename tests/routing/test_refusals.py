@@ -52,12 +52,16 @@ EMBEDDING = frozenset({Operation.EMBEDDING})
         param([account("groq")], call("", capability=Capability.MODERATION), "UNAVAILABLE",
               RefusalReason.NO_PROVIDER_AVAILABLE, "No available AI providers: none is configured; add a provider's "
               "key, or `taximeter up` for the embedded model", id="a-capability-that-nobody-has"),
+        param([account("openrouter", aggregator=True), account("groq", operations=EMBEDDING)], call(),
+              "INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, "Alias 'smart' leads to aggregators only (openrouter) "
+              "and does not allow them: set allow_aggregators = true, or give it other providers.",
+              id="aggregators-only"),
         param([account("groq", default_models={})], call("", target=Target("groq", "")), "INVALID_ARGUMENT",
               RefusalReason.INVALID_REQUEST, "Name a model: groq has no default for chat.", id="no-default-model"),
     ],
 )  # fmt: skip
 def test_refusal(accounts: list[Account], asked: Any, status: str, reason: RefusalReason, message: str) -> None:
-    made = catalog(accounts, chain(*(each.name for each in accounts)))
+    made = catalog(accounts, chain(*(each.name for each in accounts), allow_aggregators=False))
     found = pool(made, asked)
     refusal = nothing_left(asked, made, found, found.skips)
     assert not found.chain
