@@ -19,7 +19,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"\b(?:TAXIMETER|AI)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b(?!_)")
 HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
 MACHINE = re.compile(r"/work/|/root/|/tmp/[a-z]|/home/(?!you\b)\w+")
-EXAMPLES = re.compile(r"AI_(?:[A-Z]+2?|CUSTOM|LAB)_(?:URL|KEY|SMART|FAST|ENABLED|WEIGHT)|AI_GATEWAY_API_KEY")
+EXAMPLES = re.compile(r"AI_(?:[A-Z]+[12]?|CUSTOM|LAB)_(?:URL|KEY|SMART|FAST|ENABLED|WEIGHT|API)|AI_GATEWAY_API_KEY")
 """Made of any account's name, which .env.example shows for one; and a stranger's variable."""
 
 OF_TESTS = {"TAXIMETER_RECORDINGS"}
