@@ -1,8 +1,10 @@
-"""Token buckets. Pure but for their levels; times are monotonic seconds, `now` is handed in."""
+"""Token buckets. Times are monotonic seconds, `now` is handed in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+
+from sidecar.core.clock import Clock
 
 REQUESTS, TOKENS = "requests", "tokens"
 """What buckets hold."""
@@ -33,6 +35,10 @@ class Bucket:
         """What is there; below 0: owed."""
         return min(self.capacity, self._level + max(now - self._at, 0.0) * self.per_s)
 
+    def surely_has(self, need: float) -> bool:
+        """Without a look at the clock: what was there at the last look only grows."""
+        return self._level >= need
+
     def wait_s(self, need: float, now: float) -> float:
         """Until `need` is there. More than a bucket can hold is there when the bucket is full."""
         lacking = min(need, self.capacity) - self.level(now)
@@ -52,13 +58,15 @@ Buckets = Mapping[str, Bucket]
 """By what they hold."""
 
 
-def lacking(buckets: Buckets, need: Need, now: float) -> tuple[str, float] | None:
+def lacking(buckets: Buckets, need: Need, clock: Clock) -> tuple[str, float] | None:
     """What one more request waits for longest, and for how many seconds; None: there is room."""
     longest, unit = 0.0, ""
     for held, bucket in buckets.items():
-        wait_s = bucket.wait_s(1 if held == REQUESTS else need(), now)
-        if wait_s > longest:
-            longest, unit = wait_s, held
+        amount = 1 if held == REQUESTS else need()
+        if not bucket.surely_has(amount):
+            wait_s = bucket.wait_s(amount, clock.monotonic_s())
+            if wait_s > longest:
+                longest, unit = wait_s, held
     return (unit, longest) if unit else None
 
 

@@ -79,13 +79,12 @@ class Limits:
         learned = self._learned.get(target)
         if not use.buckets and learned is None:
             return None
-        now = self._clock.monotonic_s()
-        if (found := lacking(use.buckets, need, now)) is not None:
+        if use.buckets and (found := lacking(use.buckets, need, self._clock)) is not None:
             held, wait_s = found
             return Blocked(f"its {use.buckets[held].capacity:g} {held} a minute are used up", wait_s)
-        if learned is not None and (found := lacking(learned, need, now)) is not None:
+        if learned is not None and (found := lacking(learned, need, self._clock)) is not None:
             held, wait_s = found
-            left = max(int(learned[held].level(now)), 0)
+            left = max(int(learned[held].level(self._clock.monotonic_s())), 0)
             return Blocked(f"{left} of {learned[held].capacity:g} {held} left there", wait_s, firm=False)
         return None
 
@@ -142,7 +141,7 @@ class Limits:
         if not use.buckets and learned is None:
             return Permit(use, 0, 0.0, self._clock)
         now = self._clock.monotonic_s()
-        _, wait_s = lacking(use.buckets, need, now) or ("", 0.0)
+        _, wait_s = lacking(use.buckets, need, self._clock) or ("", 0.0)
         if learned is not None:
             charge(learned, need, now)
         return Permit(use, charge(use.buckets, need, now), wait_s, self._clock)

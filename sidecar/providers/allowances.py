@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from sidecar.core.catalog import Allowance
@@ -18,6 +19,8 @@ from sidecar.providers.http import duration_s
 _WINDOWS_S = {"second": 1.0, "10-second": 10.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _DATE = 1e9
 """A number from here on is a date (seconds since the epoch; from a thousand times that on, milliseconds), no wait."""
+_LONGEST = 40
+"""Characters of a wait or a date."""
 
 
 class _Row(NamedTuple):
@@ -27,12 +30,14 @@ class _Row(NamedTuple):
     limit: str
     remaining: str
     reset: str
+    renewal: str
+    """Where Azure tells the window."""
     window_s: float | None = None
 
 
 def _row(unit: str, pattern: str, word: str, window_s: float | None = None) -> _Row:
     limit, remaining, reset = (pattern.format(part=part, word=word) for part in ("limit", "remaining", "reset"))
-    return _Row(unit, limit, remaining, reset, window_s)
+    return _Row(unit, limit, remaining, reset, f"x-ratelimit-renewalperiod-{unit}", window_s)
 
 
 def _dialects() -> Iterator[_Row]:
@@ -51,6 +56,12 @@ def _dialects() -> Iterator[_Row]:
     # uses the same names for requests, and a date in milliseconds
     yield _row("requests", "x-ratelimit-{part}", "")
     yield _row("tokens", "x-tokenlimit-{part}", "", 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _duration_s(text: str) -> float | None:
+    """The same few waits come again and again."""
+    return duration_s(text)
 
 
 _BY_REMAINING = {row.remaining: row for row in _dialects()}
@@ -75,8 +86,9 @@ def _allowance(row: _Row, headers: Mapping[str, str], now_ns: Callable[[], int])
     limit, remaining = _count(headers.get(row.limit)), _count(headers.get(row.remaining))
     if not limit or remaining is None:
         return None
-    reset_s = _reset_s(headers.get(row.reset, ""), headers, now_ns)
-    window_s = row.window_s or duration_s(headers.get(f"x-ratelimit-renewalperiod-{row.unit}", "")) or None
+    reset, renewal = headers.get(row.reset, "")[:_LONGEST], headers.get(row.renewal, "")[:_LONGEST]
+    reset_s = _reset_s(reset, headers, now_ns) if reset else None
+    window_s = row.window_s or (_duration_s(renewal) if renewal else None) or None
     return Allowance(row.unit, limit, min(remaining, limit), reset_s, window_s)
 
 
@@ -90,7 +102,7 @@ def _count(text: str | None) -> int | None:
 
 def _reset_s(text: str, headers: Mapping[str, str], now_ns: Callable[[], int]) -> float | None:
     """Seconds until the reset: told as a wait, or as a date, which counts from the answer's own."""
-    wait_s = duration_s(text)
+    wait_s = _duration_s(text)
     if wait_s is not None and wait_s < _DATE:
         return wait_s
     at = _timestamp(text) if wait_s is None else wait_s / 1000 if wait_s >= 1000 * _DATE else wait_s
