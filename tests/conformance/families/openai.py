@@ -202,6 +202,7 @@ FAMILY = Family(
     translate=lambda exchange: translate(exchange, _account_type(exchange)),
     expected=expected,
     sent_misses=sent_misses,
+    settings=lambda _: {"api": "chat"},  # also where today's default for the model would be Responses
     explained=(
         Explained(
             CACHED_BESIDE,
