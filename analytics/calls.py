@@ -10,6 +10,7 @@ from typing import Any
 from analytics.answering import Source
 from analytics.dimensions import DIMENSIONS, OF_TARGET, OF_TIME, dimension, narrow
 from analytics.question import BadQuestion, Condition, Filters, Parameter, Question, every, moment, one_of, within
+from taximeter import fallbacks
 
 Row = dict[str, Any]
 
@@ -102,6 +103,15 @@ class OneCall:
     call: Row
     attempts: list[Row]
     costs: list[Row]
+
+    @property
+    def fallback_message(self) -> str:
+        """As the caller was told it; empty if no fallback was needed, or none worked."""
+        if not self.call.get("fallback_used") or self.call["status"] != "ok":
+            return ""
+        tried = ((each["provider"], each["status"], each["error_type"]) for each in self.attempts)
+        skipped = ((each["provider"], each["reason"]) for each in self.call["skips"] or ())
+        return fallbacks.fallback_message(self.call["provider"], tried, skipped)
 
 
 def one_call(source: Source, call_id: str, workspace: str | None = None) -> OneCall | None:

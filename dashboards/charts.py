@@ -190,7 +190,7 @@ def attempt_rows(call: dict[str, Any], tried: list[dict[str, Any]]) -> pl.DataFr
 
 
 def reason(attempt: dict[str, Any]) -> str:
-    """Why an attempt gave no answer: "429 rate_limited"; empty if it did."""
+    """Why an attempt gave no answer: "429 rate limited"; empty if it did."""
     status = attempt["http_status"]
     code = str(status) if status and status >= 400 else ""
-    return " ".join(part for part in (code, attempt["error_type"]) if part)
+    return " ".join(part for part in (code, attempt["error_type"].replace("_", " ")) if part)

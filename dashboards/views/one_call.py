@@ -32,6 +32,8 @@ def show(context: parts.Context, call_id: str) -> None:
 
 def _whole(context: parts.Context, one: OneCall) -> None:
     _title(one.call)
+    if told := one.fallback_message:
+        st.info(told, icon=":material/alt_route:")
     _cards(one.call)
     st.subheader("Attempts", anchor=False)
     if one.attempts:
@@ -42,12 +44,16 @@ def _whole(context: parts.Context, one: OneCall) -> None:
             "Milliseconds count from the call's arrival."
         )
         st.dataframe(
-            _attempts(one.attempts), hide_index=True, column_config=_ATTEMPTS, placeholder="", alt="Table of attempts"
+            _attempts(one.attempts),
+            hide_index=True,
+            column_config=_ATTEMPTS,
+            placeholder="",
+            alt="Table of attempts",
         )
     else:
         st.caption(_untried(one.call))
     if skips := one.call["skips"]:
-        st.caption("Passed over while planning:")
+        st.caption("Passed over, without an attempt:")
         columns = {"provider": "Provider", "model": "Model", "reason": "Reason"}
         st.dataframe(pl.DataFrame(skips), hide_index=True, column_config=columns, alt="Targets passed over, and why")
     _costs(one)
@@ -103,7 +109,8 @@ def _attempts(tried: list[dict[str, Any]]) -> pl.DataFrame:
                 "number": each["number"],
                 "target": f"{each['provider']} · {each['model']}",
                 "status": each["status"],
-                "reason": charts.reason(each),
+                "error": each["error_type"].replace("_", " "),
+                "http": each["http_status"],
                 "cost": say.exact(each["cost_usd"]) + (" (maybe billed)" if each["maybe_billed"] else ""),
                 "took": say.duration(each["duration_ms"]),
                 "first": say.duration(each["time_to_first_token_ms"]),
@@ -115,7 +122,7 @@ def _attempts(tried: list[dict[str, Any]]) -> pl.DataFrame:
             }
             for each in tried
         ],
-        schema_overrides={"input": pl.Int64, "output": pl.Int64},
+        schema_overrides={"http": pl.Int64, "input": pl.Int64, "output": pl.Int64},
     )
 
 
@@ -123,7 +130,8 @@ _ATTEMPTS: dict[str, Any] = {
     "number": st.column_config.NumberColumn("#", width=40),
     "target": "Provider · model",
     "status": "Status",
-    "reason": "Reason",
+    "error": "Error",
+    "http": st.column_config.NumberColumn("HTTP", format="plain", width=50),
     "cost": "Cost",
     "took": "Duration",
     "first": "First token",
@@ -131,7 +139,7 @@ _ATTEMPTS: dict[str, Any] = {
     "output": st.column_config.NumberColumn("Out", format="localized"),
     "finish": "Finish",
     "circuit": st.column_config.TextColumn("Circuit", help="The breaker's state when the attempt began."),
-    "provider_request": "Provider's request id",
+    "provider_request": st.column_config.TextColumn("Request id", help="The provider's own."),
 }
 
 

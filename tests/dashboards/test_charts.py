@@ -64,7 +64,7 @@ def test_attempts_are_drawn_from_the_calls_start_on() -> None:
     }  # fmt: skip
     (row,) = charts.attempt_rows(call, [tried]).to_dicts()
     assert (row["from_ms"], row["to_ms"], row["first_ms"]) == (1000.0, 3000.0, None)
-    assert row["label"] == "429 rate_limited, 2.00 s"
+    assert row["label"] == "429 rate limited, 2.00 s"
     assert len(charts.attempts(charts.attempt_rows(call, [tried])).to_dict()["layer"]) == 3
 
 

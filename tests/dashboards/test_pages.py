@@ -15,9 +15,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import data
-from sidecar.core.call import CallRecord
+from sidecar.core.call import CallRecord, CallStatus
 from tests.support.analytics import build
 from tests.support.analytics_week import week
+from tests.support.fallen import fallen
 
 
 def overview_page(home: str) -> None:
@@ -185,6 +186,33 @@ def test_any_call_can_be_looked_into(home: Path, records: list[CallRecord], kind
         app = opened(calls_page, Path(directory), call=found[0].call_id)
     assert not app.exception
     assert found[0].trace_id in app.table[0].value["Value"].tolist()
+
+
+def test_a_call_that_fell_back_tells_why_and_each_attempt(tmp_path: Path) -> None:
+    record = fallen(datetime.now(UTC))
+    build(tmp_path / "ledger.duckdb", [record])
+    app = opened(calls_page, tmp_path, call=record.call_id)
+    assert app.info[0].value == "This provider is unavailable (anthropic: server error); routed to fallback openai"
+    tried, skipped = app.dataframe[0].value, app.dataframe[1].value
+    assert tried[["target", "status", "error", "http", "took"]].fillna(0).to_numpy().tolist() == [
+        ["anthropic · claude-sonnet-4-5", "failed", "server error", 529, "310 ms"],
+        ["anthropic · claude-sonnet-4-5", "failed", "ttft timeout", 0, "10.00 s"],
+        ["openai · gpt-5.2", "ok", "", 200, "2.40 s"],
+    ]
+    assert skipped.to_numpy().tolist() == [["groq", "llama-3.3-70b-versatile", "CIRCUIT_OPEN"]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"fallback_used": False, "fallback_reason": ""}, id="none-needed"),
+        pytest.param({"status": CallStatus.ERROR}, id="none-worked"),
+    ],
+)
+def test_no_fallback_is_told_of(tmp_path: Path, changes: dict[str, Any]) -> None:
+    record = fallen(datetime.now(UTC), **changes)
+    build(tmp_path / "ledger.duckdb", [record])
+    assert not opened(calls_page, tmp_path, call=record.call_id).info
 
 
 def test_an_unknown_call_is_said_to_be(home: Path) -> None:
