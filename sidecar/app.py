@@ -157,7 +157,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         watch = HealthWatch(view)
         health.changed = watch.changed
         gate = Gate(settings.max_calls)
-        followed(configuration, health, gate)
+        followed(configuration, health, limits, gate)
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
         border = Border(LocalTrust(), gate, log, settings.max_message_bytes)

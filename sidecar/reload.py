@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sidecar.edge.gate import Gate
 from sidecar.health import Health
+from sidecar.limits import Limits
 from sidecar.pricing import Overrides, PriceFileError, Pricing
 from sidecar.settings import Check, Configuration, Loaded, Prepared, Problems, Settings
 
@@ -44,11 +45,12 @@ def _prices(file: Path | None, problems: Problems) -> Overrides:
         return Pricing.read(None)
 
 
-def followed(configuration: Configuration, health: Health, gate: Gate) -> None:
+def followed(configuration: Configuration, health: Health, limits: Limits, gate: Gate) -> None:
     """Tells everybody who holds more of the configuration than its catalogue."""
 
     def follow(old: Loaded, new: Loaded) -> None:
         health.follow(old.catalog, new.catalog)
+        limits.follow(old.catalog, new.catalog)
         gate.max_calls = new.settings.max_calls
         logging.getLogger().setLevel(new.settings.log_level.upper())
 

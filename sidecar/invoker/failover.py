@@ -17,9 +17,10 @@ from sidecar.invoker.bracket import Bracket
 from sidecar.invoker.live import Live
 from sidecar.invoker.outlook import Outlook
 from sidecar.invoker.rooms import Rooms
+from sidecar.invoker.words import told
 from sidecar.limits import Permit
 from sidecar.providers.wire import Codec, HttpRequest
-from sidecar.retry import Again, Move, Next, Situation, Stop, next_move
+from sidecar.retry import Again, Next, Situation, Stop, next_move
 from sidecar.routing import Blocked, Plan, Planned, timeouts_for, waited_for
 
 
@@ -58,7 +59,7 @@ class Failover:
     async def next(self) -> Live:
         """The next attempt, written down as started. Raises Refusal when there is none."""
         while self._queue:
-            found = await self._admission.admit(self._queue, max(self.left_s, 0.0))
+            found = await self._admission.admit(self._choice(), max(self.left_s, 0.0))
             if self.left_s <= 0 and isinstance(found, Nobody):
                 raise refusals.deadline_exceeded(self._course.attempts)
             if isinstance(found, Nobody):
@@ -69,6 +70,11 @@ class Failover:
             if live is not None:
                 return live
         raise self._nobody_left()
+
+    def _choice(self) -> Sequence[Planned]:
+        """Who may be tried next: after a failure that no other target may mend, only the one that failed."""
+        stays = bool(self._course.attempts) and not self._catalog.retry.retry_failed
+        return (self._queue[0],) if stays else self._queue
 
     async def recover(self, live: Live, fault: Fault) -> None:
         """After an attempt's fault: ready for the next one, back-off included. Raises Refusal if the call ends."""
@@ -96,7 +102,8 @@ class Failover:
             self._catalog.time_scale,
         )
         if self._rooms.explains():
-            self._explain(live, fault, move)
+            others = [str(each) for each in list(self._queue)[1:]]
+            self._rooms.log.debug("after_fault", call_id=self._call.call_id, **told(live, fault, move, others))
         match move:
             case Again(after_s, other_key):
                 if other_key:
@@ -110,27 +117,6 @@ class Failover:
                     self._skip("CONTEXT_LENGTH", "its context is no larger")
             case Stop(reason):
                 raise refusals.stopped(reason, fault, self._course.attempts)
-
-    def _explain(self, live: Live, fault: Fault, move: Move) -> None:
-        """Why the call moves on, or does not. Never what the provider said."""
-        told: dict[str, object]
-        match move:
-            case Again(after_s, other_key):
-                told = {"next": f"{live.planned} again", "after_s": round(after_s, 3), "other_key": other_key}
-            case Next(reason, place):
-                told = {"next": str(self._queue[1 + place]), "reason": reason.value}
-            case Stop(stopped):
-                told = {"next": "", "reason": stopped.value}
-        self._rooms.log.debug(
-            "after_fault",
-            call_id=self._call.call_id,
-            attempt=live.number,
-            target=str(live.planned),
-            error=fault.error_type,
-            http_status=live.http_status or fault.http_status,
-            retry_after_s=fault.retry_after_s,
-            **told,
-        )
 
     def delivers(self, live: Live) -> tuple[Target | None, FallbackReason]:
         """Content of this attempt begins to go out. Gives whose content it replaces, if any, and why."""

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sidecar.core.call import Target
-from sidecar.core.catalog import Account, Allowance
+from sidecar.core.catalog import Account, Allowance, Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import FallbackReason
 from sidecar.limits.bucket import REQUESTS, TOKENS, Bucket, Need, charge, lacking
@@ -68,7 +68,7 @@ class Limits:
         self._clock = clock
         self._scale = time_scale
         self._uses: dict[str, Use] = {}
-        """By account."""
+        """By account: as many as the configuration has."""
         self._learned: dict[Target, dict[str, Bucket]] = {}
 
     def blocked(self, account: Account, target: Target, need: Need) -> Blocked | None:
@@ -133,6 +133,19 @@ class Limits:
             del self._learned[next(iter(self._learned))]
         self._learned[target] = buckets
 
+    def follow(self, old: Catalog, new: Catalog) -> None:
+        """After a reload. Calls with an older plan are held to the new limits too."""
+        self._scale = new.time_scale
+        now = self._clock.monotonic_s()
+        for name, use in list(self._uses.items()):
+            if name in new.accounts:
+                use.configure(new.accounts[name].limits, MINUTE_S * self._scale, now)
+            elif not (use.in_flight or use.waiting):
+                del self._uses[name]
+        doors = _doors(old).items() & _doors(new).items()
+        same = {name for name, _ in doors}
+        self._learned = {target: told for target, told in self._learned.items() if target.provider in same}
+
     def snapshot(self, accounts: Collection[Account]) -> tuple[AccountLimits, ...]:
         return tuple(self._shown(account) for account in accounts)
 
@@ -149,10 +162,7 @@ class Limits:
     def _use(self, account: Account) -> Use:
         use = self._uses.get(account.name)
         if use is None:
-            if len(self._uses) >= MAX_TARGETS:  # left over from earlier configurations
-                self._uses = {name: known for name, known in self._uses.items() if known.in_flight or known.waiting}
             use = self._uses[account.name] = Use()
-        if use.limits is not account.limits:
             use.configure(account.limits, MINUTE_S * self._scale, self._clock.monotonic_s())
         return use
 
@@ -189,3 +199,9 @@ class Limits:
         full_at_ns = self._clock.wall_ns() + round(bucket.full_in_s(now) * 1e9)
         left = math.floor(bucket.level(now) + 1e-6)
         return Rate(int(bucket.capacity), round(bucket.window_s, 3), left, full_at_ns, own is None)
+
+
+def _doors(catalog: Catalog) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Account -> what its limits at the provider hang on."""
+    accounts = catalog.accounts.items()
+    return {name: (account.base_url, tuple(key.secret for key in account.keys)) for name, account in accounts}

@@ -24,13 +24,16 @@ class Use:
         """For a place in flight, in the order in which they came."""
 
     def configure(self, limits: RateLimits, minute_s: float, now: float) -> None:
-        """What was used of a limit that stays the same stays used."""
+        """What was used of a limit that stays the same stays used. Places that come by it go to those who wait."""
         before, self.limits, self.buckets = self.buckets, limits, {}
         for held, most in {REQUESTS: limits.requests_per_minute, TOKENS: limits.tokens_per_minute}.items():
             if most is not None:
                 known = before.get(held)
-                same = known is not None and known.capacity == most
+                same = known is not None and (known.capacity, known.per_s) == (most, most / minute_s)
                 self.buckets[held] = known if known and same else Bucket(most, most / minute_s, now)
+        while self.waiting and not self.full:
+            self.in_flight += 1
+            self.leave()
 
     @property
     def full(self) -> bool:
@@ -40,7 +43,7 @@ class Use:
     def leave(self) -> None:
         """A place is free again: it passes to whoever has waited longest."""
         most = self.limits.max_concurrent
-        while self.waiting and (most is None or self.in_flight <= most):  # fewer may be in flight since a reload
+        while self.waiting and (most is None or self.in_flight <= most):  # more are in flight after some reloads
             first = next(iter(self.waiting))
             del self.waiting[first]
             if not first.done():

@@ -11,6 +11,7 @@ import pytest
 from sidecar.core.clock import Clock
 from sidecar.edge.gate import Gate
 from sidecar.health import Health
+from sidecar.limits import Limits
 from sidecar.pricing import Pricing
 from sidecar.reload import followed, preparing
 from sidecar.settings import Check, ConfigErrors, Configuration, Loaded, Mistake, reload_on_change, reload_on_signal
@@ -126,7 +127,7 @@ async def test_prices_are_read_with_it_and_refused_with_it(tmp_path: Path) -> No
 async def test_who_holds_more_than_the_catalogue_follows(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     health, gate = Health(scene.configuration.catalog.breaker, Clock()), Gate(1000)
-    followed(scene.configuration, health, gate)
+    followed(scene.configuration, health, Limits(Clock()), gate)
     scene.write("[system]\nmax_calls = 3\n")
     await scene.configuration.reload("test")
     assert gate.max_calls == 3

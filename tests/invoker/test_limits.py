@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.core.call import CallRecord, CallStatus, StreamRecovery, Target
-from sidecar.core.catalog import RateLimits
+from sidecar.core.catalog import RateLimits, RetryPolicy
 from sidecar.invoker import CallFailed, Outcome
 from tests.invoker.conftest import MakeScene
 from tests.support import hostile as on
@@ -26,8 +26,9 @@ MINUTE_S = 60.0 * SCALE
 
 
 def limit(rig: Rig, name: str = "a", **limits: Any) -> None:
-    account = replace(rig.catalog.accounts[name], limits=RateLimits(**limits))
-    rig.catalog = replace(rig.catalog, accounts={**rig.catalog.accounts, name: account})
+    account, before = replace(rig.catalog.accounts[name], limits=RateLimits(**limits)), rig.catalog
+    rig.catalog = replace(before, accounts={**before.accounts, name: account})
+    rig.limits.follow(before, rig.catalog)
 
 
 def use_up(rig: Rig, requests: int, tokens: int = 0) -> None:
@@ -167,6 +168,18 @@ async def test_a_rate_limited_target_comes_back_if_all_others_fail(scene: MakeSc
     assert isinstance(found, Outcome)
     assert told(found.record) == ("bba", ["a: 1 of 1 requests in flight"], "RATE_LIMITED")
     assert len(a.hits) == 2
+
+
+async def test_a_limit_leads_nobody_to_the_next_target_after_a_failure_that_may_not(scene: MakeScene) -> None:
+    act, go = held(on.status(500))
+    rig, (_, b) = await scene([act, *OK], OK, retry=RetryPolicy(retry_failed=False))
+    limit(rig, max_concurrent=1)
+    async with under_way(rig) as first:
+        rig.limits.take(rig.catalog.accounts["a"], A, lambda: 0)
+        go.set()
+    failed = first.result()
+    assert isinstance(failed, CallFailed)
+    assert (failed.refusal.reason, told(failed.record)[0], b.hits) == ("ALL_ATTEMPTS_FAILED", "a", [])
 
 
 def telling(remaining: int, reset: str) -> Act:

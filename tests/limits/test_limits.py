@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from sidecar.core.call import Target
-from sidecar.core.catalog import Account, Allowance, RateLimits
+from sidecar.core.catalog import Account, Allowance, Key, RateLimits
 from sidecar.limits import Limits
 from sidecar.limits.limits import MAX_TARGETS
 from tests.support.limits import TARGET, Hands, limited, need
+from tests.support.routes import catalog
 
 param = pytest.param
 
@@ -155,11 +156,27 @@ def test_a_reload_keeps_what_is_used_of_limits_that_stay(limits: Limits) -> None
     before = limited(requests_per_minute=60, tokens_per_minute=600, max_concurrent=5)
     limits.take(before, TARGET, need(100))
     after = replace(before, limits=RateLimits(requests_per_minute=60, tokens_per_minute=900, max_concurrent=1))
-    assert told(limits, after) == "1 of 1 requests in flight, 0 s"
+    limits.follow(catalog([before]), catalog([after]))
+    assert told(limits, before) == "1 of 1 requests in flight, 0 s", "calls with an older plan are held to it, too"
     (shown,) = limits.snapshot([after])
     assert shown.requests
     assert shown.tokens
     assert (shown.requests.remaining, shown.tokens.limit, shown.tokens.remaining) == (59, 900, 900)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        param({}, True, id="the-same-account"),
+        param({"base_url": "https://elsewhere.example"}, False, id="another-address"),
+        param({"keys": (Key("key-a", "sk-another"),)}, False, id="another-key"),
+    ],
+)
+def test_what_was_learned_goes_with_its_account(limits: Limits, changes: dict[str, Any], kept: bool) -> None:
+    before = limited()
+    limits.learn(TARGET, [Allowance("requests", 60, 0, 60.0)])
+    limits.follow(catalog([before]), catalog([replace(before, **changes)]))
+    assert (limits.blocked(before, TARGET, need()) is not None) == kept
 
 
 def test_shown_is_the_configured_limit_else_the_tightest_that_was_learned(limits: Limits, hands: Hands) -> None:

@@ -13,6 +13,7 @@ from sidecar.core.catalog import Account
 from sidecar.core.clock import Clock
 from sidecar.limits import Limits, Permit
 from tests.support.limits import TARGET, limited, need
+from tests.support.routes import catalog
 
 LONG_S = 5.0
 
@@ -78,6 +79,32 @@ async def test_one_who_waits_for_several_takes_one_place() -> None:
     assert got is not None
     assert got[0] == 1, "the one that came first"
     assert [shown.in_flight for shown in limits.snapshot([a, b])] == [0, 1]
+
+
+async def test_places_that_a_reload_brings_go_to_those_who_wait() -> None:
+    limits, account = Limits(Clock()), limited(max_concurrent=1)
+    limits.take(account, TARGET, need())
+    waits = [asyncio.create_task(waiting(limits, account)) for _ in range(3)]
+    await settled()
+    limits.follow(catalog([account]), catalog([limited(max_concurrent=3)]))
+    await settled()
+    assert [task.done() for task in waits] == [True, True, False]
+    limits.follow(catalog([account]), catalog([limited()]))
+    await asyncio.gather(*waits)
+    assert limits.snapshot([account])[0].in_flight == 4
+
+
+async def test_places_that_a_reload_takes_away_are_not_passed_on() -> None:
+    limits, account = Limits(Clock()), limited(max_concurrent=3)
+    held = [limits.take(account, TARGET, need()) for _ in range(3)]
+    limits.follow(catalog([account]), catalog([limited(max_concurrent=1)]))
+    wait = asyncio.create_task(waiting(limits, account))
+    await settled()
+    for left, permit in zip((2, 1, 1), held, strict=True):
+        permit.release(None)
+        await settled()
+        assert limits.snapshot([account])[0].in_flight == left
+    assert wait.done()
 
 
 class Traffic:
