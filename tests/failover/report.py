@@ -55,7 +55,7 @@ def page(played: Played) -> str:
     lines += ["## The sixteen", "", *_sixteen(played), ""]
     for fallback, title in ((True, "## Every row, with one fallback"), (False, "## Every row, without a fallback")):
         lines += [title, "", *_table(_every(played, fallback=fallback), ["what the primary does", *Mode]), ""]
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _figures(played: Played) -> Iterator[str]:
@@ -82,9 +82,13 @@ def _closest_s(seen: Iterable[Seen]) -> float:
 
 def _sixteen(played: Played) -> Iterator[str]:
     """As the field's comparisons name them; with one fallback."""
-    rows = [[scenario.classic, *_cells(played, scenario, fallback=True)] for scenario in SCENARIOS if scenario.classic]
-    rows.append([FLAPPING, *(_flapped(played.flaps[mode]) for mode in Mode)])
-    yield from _table(rows, ["scenario", *Mode])
+    rows = [
+        [scenario.classic, *_cells(played, scenario, fallback=True), _waits(scenario)]
+        for scenario in SCENARIOS
+        if scenario.classic
+    ]
+    rows.append([FLAPPING, *(_flapped(played.flaps[mode]) for mode in Mode), ""])
+    yield from _table(rows, ["scenario", *Mode, "waits, unary / streamed"])
     yield ""
     yield "A filtered request ends with the provider's reason, as it should: another provider is not asked to overlook"
     yield "the filter. The flapping primary was down for a minute under a call every"
@@ -102,13 +106,20 @@ def _sixteen(played: Played) -> Iterator[str]:
     yield from _table(flaps, ["mode", "calls served", "requests at the primary while down", "back after"])
 
 
+def _waits(scenario: Scenario) -> str:
+    """What the rules grant; `test_nothing_hangs` holds calls to it."""
+    unary, streamed = scenario.rescued[Mode.UNARY].waits_s, scenario.rescued[Mode.RESTART].waits_s
+    return f"{unary:g} s / {streamed:g} s"
+
+
 def _flapped(flap: Flap) -> str:
     served = all(ride.served_by for ride in flap.rides)
     return "rescued, and back" if served and flap.back_at_s < DOWN_S + 30 else "**lost calls**"
 
 
 def _every(played: Played, *, fallback: bool) -> list[list[str]]:
-    return [[scenario.name, *_cells(played, scenario, fallback=fallback)] for scenario in SCENARIOS]
+    shown = [scenario for scenario in SCENARIOS if fallback or scenario.alone]
+    return [[scenario.name, *_cells(played, scenario, fallback=fallback)] for scenario in shown]
 
 
 def _cells(played: Played, scenario: Scenario, *, fallback: bool) -> list[str]:

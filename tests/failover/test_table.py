@@ -15,6 +15,7 @@ import pytest
 from taximeter.v1 import metering_pb2
 from tests.failover.flapping import FLAPPING
 from tests.failover.play import PROMPT, Case, Played, Seen
+from tests.failover.report import PAGE
 from tests.failover.rows import OTHER, OTHER_MODEL, WHOLE
 from tests.failover.scenarios import SCENARIOS
 from tests.failover.table import SCALE, Scenario
@@ -164,6 +165,12 @@ def test_spans(case: Case, seen: Seen) -> None:
     invoke = attributes(seen.kind("INTERNAL")[0].attributes)
     assert invoke.get("taximeter.fallback_reason", "") == cell.moved
     assert invoke["taximeter.attempts"] == len(cell.tried)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_the_page_has_each_scenario(scenario: Scenario) -> None:
+    """docs/failover.md was written by this table: `python -m tests.failover.report`."""
+    assert f"| {scenario.name} | " in PAGE.read_text(encoding="utf-8")
 
 
 def _reason(told: metering_pb2.Metering) -> str:
