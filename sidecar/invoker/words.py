@@ -15,7 +15,7 @@ def told(live: Live, fault: Fault, move: Move, others: Sequence[str]) -> dict[st
         "attempt": live.number,
         "target": str(live.planned),
         "error": fault.error_type,
-        "http_status": fault.http_status or live.http_status,
+        "http_status": live.http_status or fault.http_status,
         "retry_after_s": fault.retry_after_s,
     }
     match move:
