@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -100,24 +101,29 @@ class Fares:
     async def written(self, *, spans: bool = True) -> dict[str, Written]:
         """By name, once every call is in the ledger, and (of those that were sampled) at the receiver."""
         ids = {told.request_id: name for name, told in self.told.items()}
-        await self.until(lambda: len(self.rows()) >= len(ids), "every call is booked")
+        await self.until(lambda: self._count() >= len(ids), "every call is booked")
         rows = {row["request_id"]: row for row in self.rows()}
         if spans:
             wanted = {row["trace_id"] for row in rows.values() if row["sampled"]}
             await self.until(lambda: wanted <= {span.trace_id.hex() for span in self.spans()}, "every span is there")
-        attempts, costs = self.ask("ai_call_attempts ORDER BY seq, number"), self.ask("ai_call_costs ORDER BY ALL")
+        attempts = _grouped(self.ask("ai_call_attempts ORDER BY seq, number"))
+        costs = _grouped(self.ask("ai_call_costs ORDER BY ALL"))
+        by_trace: dict[str, list[Span]] = defaultdict(list)
+        for span in self.spans():
+            by_trace[span.trace_id.hex()].append(span)
         return {
-            ids[request_id]: Written(
-                row,
-                [each for each in attempts if each["seq"] == row["seq"]],
-                [each for each in costs if each["seq"] == row["seq"]],
-                [span for span in self.spans() if span.trace_id.hex() == row["trace_id"]],
-            )
+            ids[request_id]: Written(row, attempts[row["seq"]], costs[row["seq"]], by_trace[row["trace_id"]])
             for request_id, row in rows.items()
         }
 
     def rows(self) -> list[dict[str, Any]]:
         return self.ask("ai_call_logs ORDER BY sidecar_id, seq")
+
+    def _count(self) -> int:
+        found: int = (
+            open_source(self.stack.home).table("SELECT count(*) AS n FROM ai_call_logs", ()).to_pylist()[0]["n"]
+        )
+        return found
 
     def ask(self, source: str) -> list[dict[str, Any]]:
         """All columns of a view."""
@@ -128,6 +134,14 @@ class Fares:
 
     async def until(self, true: Callable[[], object], what: str) -> None:
         await asyncio.to_thread(until, true, what, WITHIN_S)
+
+
+def _grouped(rows: Iterable[dict[str, Any]]) -> Mapping[int, list[dict[str, Any]]]:
+    """By the call's seq."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        found[row["seq"]].append(row)
+    return found
 
 
 def account(name: str, type_: str, url: str, **more: str) -> str:
