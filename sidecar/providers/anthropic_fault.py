@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import (
     BadRequest,
     ContentFiltered,
@@ -21,12 +19,8 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.http import provider_request_id, retry_after_s
+from sidecar.providers.reading import NO_HEADERS, error_body, fault_told, message_of
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_BYTES = 2048
-_CODE_CHARACTERS = 64
-_NO_HEADERS: Mapping[str, str] = {}
 
 _TYPES: Mapping[str, type[Fault]] = {
     "authentication_error": KeyRejected,
@@ -66,27 +60,15 @@ _STATUSES: Mapping[int, type[Fault]] = {
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        html = "html" in response.headers.get("content-type", "")
-        body = "" if html else response.body[:_MESSAGE_BYTES].decode(errors="replace").strip()
-    return fault_of_error(body, response.status, response.headers)
+    return fault_of_error(error_body(response), response.status, response.headers)
 
 
-def fault_of_error(body: Any, status: int, headers: Mapping[str, str] = _NO_HEADERS) -> Fault:
+def fault_of_error(body: Any, status: int, headers: Mapping[str, str] = NO_HEADERS) -> Fault:
     """{"type": "error", "error": {"type", "message"}}. `status` 0: it came in a stream or under 200."""
     error = body.get("error", body) if isinstance(body, dict) else body
     said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    message = _message(said).encode()[:_MESSAGE_BYTES].decode(errors="ignore")
-    code = str(said.get("type") or said.get("code") or "")[:_CODE_CHARACTERS]
-    return _kind(code, message.lower(), status)(
-        message or f"HTTP {status}",
-        http_status=status,
-        retry_after_s=retry_after_s(headers),
-        provider_request_id=provider_request_id(headers),
-        provider_code=code,
-    )
+    message, code = message_of(said), str(said.get("type") or said.get("code") or "")
+    return fault_told(_kind(code, message.lower(), status), message, status, headers, code)
 
 
 def _kind(code: str, message: str, status: int) -> type[Fault]:
@@ -98,8 +80,3 @@ def _kind(code: str, message: str, status: int) -> type[Fault]:
     by_message = next((kind for marker, kind in _MESSAGES if marker in message), None)
     refused = BadRequest if 400 <= status < 500 else ServerError
     return _STATUSES.get(status) or by_message or by_type or refused
-
-
-def _message(said: Mapping[str, Any]) -> str:
-    message = said.get("message") or said.get("detail") or ""
-    return message if isinstance(message, str) else orjson.dumps(message).decode()

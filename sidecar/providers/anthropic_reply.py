@@ -7,11 +7,10 @@ from typing import Any
 import orjson
 
 from sidecar.core.call import Usage
-from sidecar.core.faults import ContentFiltered, Garbled
+from sidecar.core.faults import ContentFiltered
 from sidecar.providers.anthropic_fault import fault_of_error
 from sidecar.providers.anthropic_usage import METERED, usage_of
-from sidecar.providers.http import provider_request_id
-from sidecar.providers.openai_messages import objects, text_of
+from sidecar.providers.reading import answer_of, garbled, objects, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
@@ -28,7 +27,7 @@ def decode_chat(response: HttpResponse) -> Reply:
     body = _object(response)
     content = body.get("content")
     if not isinstance(content, list):
-        raise _garbled("the answer has no content", response)
+        raise garbled("the answer has no content", response)
     blocks, reason = objects(content), text_of(body, "stop_reason")
     usage = usage_of(body.get("usage"))
     message = _message(blocks)
@@ -95,16 +94,7 @@ def _beyond(body: dict[str, Any], blocks: list[dict[str, Any]]) -> dict[str, Any
 
 def _object(response: HttpResponse) -> dict[str, Any]:
     """The body. Raises Garbled, or the fault of an error that came under a good status."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        raise _garbled("the answer is not JSON", response) from None
-    if not isinstance(body, dict):
-        raise _garbled("the answer is not a JSON object", response)
+    body = answer_of(response)
     if body.get("type") == "error" or (body.get("error") and "content" not in body):
         raise fault_of_error(body, 0, response.headers)
     return body
-
-
-def _garbled(message: str, response: HttpResponse) -> Garbled:
-    return Garbled(message, http_status=response.status, provider_request_id=provider_request_id(response.headers))

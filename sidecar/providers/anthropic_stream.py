@@ -9,47 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled, StreamCut
 from sidecar.providers.anthropic_fault import fault_of_error
 from sidecar.providers.anthropic_reply import REFUSAL, arguments_of, filtered, reasoning_block
 from sidecar.providers.anthropic_usage import merged, usage_of
-from sidecar.providers.openai_messages import text_of
+from sidecar.providers.events import EventReader
+from sidecar.providers.reading import object_of, text_of
 from sidecar.providers.sse import SseParser
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
 
 
-class StreamReader:
+class StreamReader(EventReader):
     """`sidecar.providers.wire.Reader` of one stream."""
 
     def __init__(self) -> None:
-        self._sse = SseParser()
+        super().__init__(SseParser())
         self._blocks = Blocks()
         self._reported: dict[str, Any] = {}
         self._stop_reason = ""
         self._stop_details: Any = None
         self._started = False
-        self.done = False
-        self.complete = False
-        self.events = 0
-        self.malformed = 0
-        self.model = ""
-        self.response_id = ""
-        self.usage: Usage | None = None
-
-    def feed(self, data: bytes) -> Iterator[Any]:
-        for event in self._sse.feed(data):
-            yield from self._read(event.data)
 
     def finish(self) -> Reply:
-        # A last event may lack its blank line, but content can no longer be passed on from here.
-        if any(True for event in self._sse.flush() for _ in self._read(event.data)):
-            raise StreamCut("the stream ended within an event")
-        if not self.done and not self.complete:
-            raise StreamCut("the stream ended before its end was told")
+        self.end()
         if not self._started:
             raise Garbled("the stream held no message")
         if self._stop_reason == REFUSAL and not self._blocks.answered:
@@ -58,31 +41,22 @@ class StreamReader:
             self.usage = None  # a whole answer whose output no one counted: not what it can be billed by
         return Reply(None, self.usage, self.model, (self._stop_reason,), self.response_id)
 
-    def _read(self, data: bytes) -> Iterator[Any]:
-        if self.done:
-            return
-        try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            event = None
-        if not isinstance(event, dict):
-            self.malformed += 1
-            return
-        self.events += 1
-        yield from self._take(event)
+    @property
+    def complete(self) -> bool:
+        return self.done or bool(self._stop_reason)
 
-    def _take(self, event: dict[str, Any]) -> Iterator[Any]:
+    def take(self, event: dict[str, Any]) -> Iterator[Any]:
         match event.get("type"):
             case "content_block_delta":
-                yield from self._blocks.delta(_index(event), _object(event, "delta"))
+                yield from self._blocks.delta(_index(event), object_of(event, "delta"))
             case "content_block_start":
-                yield from self._blocks.start(_index(event), _object(event, "content_block"))
+                yield from self._blocks.start(_index(event), object_of(event, "content_block"))
             case "content_block_stop":
                 yield from self._blocks.stop(_index(event))
             case "message_start":
-                self._begin(_object(event, "message"))
+                self._begin(object_of(event, "message"))
             case "message_delta":
-                self._end(_object(event, "delta"), event.get("usage"))
+                self._end(object_of(event, "delta"), event.get("usage"))
             case "message_stop":
                 self.done = True
             case "error":
@@ -100,13 +74,12 @@ class StreamReader:
         self._started = True
         self.model = text_of(message, "model")
         self.response_id = text_of(message, "id")
-        usage = {name: value for name, value in _object(message, "usage").items() if name != "output_tokens"}
+        usage = {name: value for name, value in object_of(message, "usage").items() if name != "output_tokens"}
         self._report(usage)
 
     def _end(self, delta: dict[str, Any], usage: Any) -> None:
         self._stop_reason = text_of(delta, "stop_reason") or self._stop_reason
         self._stop_details = delta.get("stop_details") or self._stop_details
-        self.complete = bool(self._stop_reason)
         self._report(usage)
 
     def _report(self, usage: Any) -> None:
@@ -185,8 +158,3 @@ class _Block:
 def _index(event: dict[str, Any]) -> int:
     index = event.get("index")
     return index if isinstance(index, int) else 0
-
-
-def _object(event: dict[str, Any], name: str) -> dict[str, Any]:
-    value = event.get(name)
-    return value if isinstance(value, dict) else {}

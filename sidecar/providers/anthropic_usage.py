@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sidecar.core.call import Usage
-from sidecar.providers.openai_messages import objects
-from sidecar.providers.openai_usage import count
+from sidecar.providers.reading import count, objects
 
 COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 METERED = frozenset({*COUNTS, "output_tokens_details"})

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from sidecar.providers.openai_messages import index_of, objects
 from sidecar.providers.openai_stream import Parts, StreamReader
+from sidecar.providers.reading import index_of, objects
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
 
@@ -30,13 +30,13 @@ class AzureStream(StreamReader):
         reply, metadata = super().finish(), self._metadata()
         return replace(reply, provider_metadata=to_struct(metadata)) if metadata else reply
 
-    def _read_chunk(self, chunk: dict[str, Any]) -> Iterator[Any]:
+    def take(self, chunk: dict[str, Any]) -> Iterator[Any]:
         self._of_prompt = objects(chunk.get("prompt_filter_results")) or self._of_prompt
         for place, choice in enumerate(objects(chunk.get("choices"))):
             found = choice.get("content_filter_results")
             if isinstance(found, dict) and found:
                 self._of_choices.setdefault(index_of(choice, place), {}).update(found)
-        yield from super()._read_chunk(chunk)
+        yield from super().take(chunk)
 
     def _metadata(self) -> dict[str, Any]:
         metadata: dict[str, Any] = {"prompt_filter_results": self._of_prompt} if self._of_prompt else {}

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import (
     BadRequest,
     ContextTooLong,
@@ -20,10 +18,8 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.http import provider_request_id, retry_after_s
+from sidecar.providers.reading import fault_told, json_object
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_CHARACTERS = 2048
 
 _KINDS: Mapping[str, type[Fault]] = {
     "accessdeniedexception": KeyRejected,
@@ -72,14 +68,14 @@ _WORDS: tuple[tuple[str, type[Fault]], ...] = (
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    said = _object(response.body)
+    said = json_object(response.body) or {}
     kind = response.headers.get("x-amzn-errortype") or str(said.get("__type") or "").rpartition("#")[2]
     return _fault(kind.partition(":")[0], _message(said), response.status, response.headers)
 
 
 def fault_of_event(kind: str, payload: bytes, message: str = "") -> Fault:
     """An exception event ("throttlingException"), or an error event, whose words stand in a header."""
-    return _fault(kind, _message(_object(payload)) or message, 0, {})
+    return _fault(kind, _message(json_object(payload) or {}) or message, 0, {})
 
 
 def _fault(kind: str, message: str, status: int, headers: Mapping[str, str]) -> Fault:
@@ -87,24 +83,10 @@ def _fault(kind: str, message: str, status: int, headers: Mapping[str, str]) -> 
     if found in (BadRequest, KeyRejected):
         words = message.lower()
         found = next((better for marker, better in _WORDS if marker in words), found)
-    return found(
-        message[:_MESSAGE_CHARACTERS] or kind or f"HTTP {status}",
-        http_status=status,
-        retry_after_s=retry_after_s(headers),
-        provider_request_id=provider_request_id(headers),
-        provider_code=kind[:64],
-    )
+    return fault_told(found, message or kind, status, headers, kind)
 
 
 def _message(said: Mapping[str, Any]) -> str:
     """Without the request that a wrong signature is answered with: its session token is in it."""
     message = said.get("message") or said.get("Message") or ""
     return str(message).partition("The Canonical String for this request")[0].strip()
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from sidecar.core.call import Usage
-from sidecar.core.faults import ContentFiltered, Garbled
+from sidecar.core.faults import ContentFiltered
 from sidecar.providers.bedrock_usage import usage_of
 from sidecar.providers.http import provider_request_id
+from sidecar.providers.reading import answer_of, garbled, object_of, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
@@ -24,11 +25,11 @@ SERVER_TOOL = "server_tool_use"
 
 
 def decode_chat(response: HttpResponse) -> Reply:
-    body = _body(response)
-    message = _at(_at(body, "output"), "message")
+    body = answer_of(response)
+    message = object_of(object_of(body, "output"), "message")
     content, reason = message.get("content"), body.get("stopReason")
     if not isinstance(content, list) or not isinstance(reason, str):
-        raise _garbled("the answer has no message", response)
+        raise garbled("the answer has no message", response)
     said, beyond = _message(content)
     usage = usage_of(body.get("usage"))
     if not (said.text or said.tool_calls or beyond):
@@ -55,13 +56,8 @@ def check_filtered(reason: str, usage: Usage | None) -> None:
 
 def model_of(said: Mapping[str, Any]) -> str:
     """Told by prompt routers only: which model they chose."""
-    chosen = _at(_at(said, "trace"), "promptRouter").get("invokedModelId")
+    chosen = object_of(object_of(said, "trace"), "promptRouter").get("invokedModelId")
     return chosen if isinstance(chosen, str) else ""
-
-
-def text_of(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def _message(content: list[Any]) -> tuple[pb.ChatMessage, list[dict[str, Any]]]:
@@ -89,26 +85,7 @@ def _message(content: list[Any]) -> tuple[pb.ChatMessage, list[dict[str, Any]]]:
 
 
 def _reasoning(said: Mapping[str, Any]) -> pb.ReasoningBlock:
-    text = _at(said, "reasoningText")
+    text = object_of(said, "reasoningText")
     return pb.ReasoningBlock(
         text=text_of(text, "text"), signature=text_of(text, "signature"), redacted=text_of(said, "redactedContent")
     )
-
-
-def _body(response: HttpResponse) -> dict[str, Any]:
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        raise _garbled("the answer is not JSON", response) from None
-    if not isinstance(body, dict):
-        raise _garbled("the answer is not a JSON object", response)
-    return body
-
-
-def _at(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = said.get(name)
-    return value if isinstance(value, dict) else _NOTHING
-
-
-def _garbled(message: str, response: HttpResponse) -> Garbled:
-    return Garbled(message, http_status=response.status, provider_request_id=provider_request_id(response.headers))

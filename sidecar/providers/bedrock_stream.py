@@ -11,14 +11,14 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 from botocore.eventstream import EventStreamBuffer, ParserError
 
 from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled, StreamCut
 from sidecar.providers.bedrock_fault import fault_of_event
-from sidecar.providers.bedrock_reply import SERVER_TOOL, beyond_our_fields, check_filtered, model_of, text_of
+from sidecar.providers.bedrock_reply import SERVER_TOOL, beyond_our_fields, check_filtered, model_of
 from sidecar.providers.bedrock_usage import usage_of
+from sidecar.providers.reading import json_object, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
@@ -85,11 +85,8 @@ class StreamReader:
         return None if message is None else (message.headers, message.payload)
 
     def _read(self, kind: str, payload: bytes) -> Iterator[Part]:
-        try:
-            said = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            said = None
-        if not isinstance(said, dict):
+        said = json_object(payload)
+        if said is None:
             self.malformed += 1
             return
         self.events += 1

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import (
     BadRequest,
     ContentFiltered,
@@ -21,12 +19,8 @@ from sidecar.core.faults import (
     ServerError,
     Unsupported,
 )
-from sidecar.providers.http import provider_request_id, retry_after_s
-from sidecar.providers.openai_messages import text_of
+from sidecar.providers.reading import fault_told, json_object, text_of
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_CHARACTERS = 1024
-_CODE_CHARACTERS = 64
 
 _STATUSES: Mapping[int, type[Fault]] = {
     401: KeyRejected,
@@ -49,23 +43,9 @@ _MARKERS: tuple[tuple[str, type[Fault]], ...] = (
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        body = None
-    said: dict[str, Any] = body if isinstance(body, dict) else {}
-    kind = _kind(said, response.status)
-    return kind(
-        message_of(said) or f"HTTP {response.status}",
-        http_status=response.status,
-        retry_after_s=retry_after_s(response.headers),
-        provider_request_id=provider_request_id(response.headers),
-        provider_code=text_of(said, "error_type")[:_CODE_CHARACTERS],
-    )
-
-
-def message_of(said: dict[str, Any]) -> str:
-    return text_of(said, "message")[:_MESSAGE_CHARACTERS]
+    said = json_object(response.body) or {}
+    kind, code = _kind(said, response.status), text_of(said, "error_type")
+    return fault_told(kind, text_of(said, "message"), response.status, response.headers, code)
 
 
 def _kind(said: dict[str, Any], status: int) -> type[Fault]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sidecar.core.faults import BadRequest, Unsupported
-from sidecar.providers.openai_messages import objects, text_of
+from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
 
 TOOL_PLAN = "tool_plan"

@@ -7,14 +7,11 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
 from sidecar.core.call import Usage
-from sidecar.core.faults import ContentFiltered, ContextTooLong, Fault, Garbled, ServerError
+from sidecar.core.faults import ContentFiltered, ContextTooLong, Fault, ServerError
 from sidecar.providers.cohere_messages import read_message
 from sidecar.providers.cohere_usage import chat_usage, embedding_usage
-from sidecar.providers.http import provider_request_id
-from sidecar.providers.openai_messages import text_of
+from sidecar.providers.reading import answer_of, garbled, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
@@ -35,10 +32,10 @@ _TOXIC = "ERROR_TOXIC"
 
 
 def decode_chat(response: HttpResponse) -> Reply:
-    body = _object(response)
+    body = answer_of(response)
     said = body.get("message")
     if not isinstance(said, dict):
-        raise _garbled("the answer has no message", response)
+        raise garbled("the answer has no message", response)
     message, reason, usage = read_message(said), text_of(body, "finish_reason"), chat_usage(body.get("usage"))
     anything = bool(message.text or message.reasoning or message.tool_calls)
     if (fault := fault_of_reason(reason, anything, usage)) is not None:
@@ -53,14 +50,14 @@ def decode_chat(response: HttpResponse) -> Reply:
 
 def decode_embedding(response: HttpResponse) -> Reply:
     """`embeddings` holds a list for each type that was asked for; floats where there are any."""
-    body = _object(response)
+    body = answer_of(response)
     by_type = body.get("embeddings")
     if not isinstance(by_type, dict):
-        raise _garbled("the answer has no embeddings", response)
+        raise garbled("the answer has no embeddings", response)
     lists = {name: vectors for name, vectors in by_type.items() if isinstance(vectors, list)}
     chosen = next((name for name in ("float", "base64", *lists) if name in lists), None)
     if chosen is None:
-        raise _garbled("the answer has no embeddings", response)
+        raise garbled("the answer has no embeddings", response)
     payload = pb.EmbeddingResponse(id=text_of(body, "id"))
     for index, vector in enumerate(lists.pop(chosen)):
         payload.embeddings.add(index=index, values=_vector(vector, response))
@@ -85,7 +82,7 @@ def _vector(values: Any, response: HttpResponse) -> Iterable[float]:
         # Little-endian, as are the machines that this runs on.
         return array("f", values if isinstance(values, list) else base64.b64decode(values, validate=True))
     except (TypeError, ValueError, OverflowError):
-        raise _garbled("an embedding is neither numbers nor base64", response) from None
+        raise garbled("an embedding is neither numbers nor base64", response) from None
 
 
 def _add_metadata(payload: pb.ChatResponse, extras: dict[str, Any], of_message: dict[str, Any]) -> None:
@@ -97,17 +94,3 @@ def _add_metadata(payload: pb.ChatResponse, extras: dict[str, Any], of_message: 
 
 def _beyond(said: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in known and value not in (None, [], {}, "")}
-
-
-def _object(response: HttpResponse) -> dict[str, Any]:
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        raise _garbled("the answer is not JSON", response) from None
-    if not isinstance(body, dict):
-        raise _garbled("the answer is not a JSON object", response)
-    return body
-
-
-def _garbled(message: str, response: HttpResponse) -> Garbled:
-    return Garbled(message, http_status=response.status, provider_request_id=provider_request_id(response.headers))

@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from sidecar.core.call import Usage
-from sidecar.core.faults import ServerError, StreamCut
-from sidecar.providers.cohere_fault import message_of
+from sidecar.core.faults import ServerError
 from sidecar.providers.cohere_messages import TOOL_PLAN, tool_call
 from sidecar.providers.cohere_reply import fault_of_reason
 from sidecar.providers.cohere_usage import chat_usage
-from sidecar.providers.openai_messages import text_of
+from sidecar.providers.events import EventReader
+from sidecar.providers.reading import bounded, object_of, text_of
 from sidecar.providers.sse import SseParser
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
@@ -28,11 +25,11 @@ from taximeter.v1 import payload_pb2
 _KNOWN = frozenset({"finish_reason", "error"})
 
 
-class ChatReader:
+class ChatReader(EventReader):
     """`sidecar.providers.wire.Reader` of one stream."""
 
     def __init__(self) -> None:
-        self._sse = SseParser()
+        super().__init__(SseParser())
         self._content = False
         self._reason = ""
         self._calls: dict[int, int] = {}
@@ -42,27 +39,9 @@ class ChatReader:
         self._citations: list[Any] = []
         self._said: dict[str, Any] = {}
         """Beyond our fields, by the end."""
-        self.done = False
-        self.events = 0
-        self.malformed = 0
-        self.model = ""
-        self.response_id = ""
-        self.usage: Usage | None = None
-
-    @property
-    def complete(self) -> bool:
-        return self.done
-
-    def feed(self, data: bytes) -> Iterator[Any]:
-        for event in self._sse.feed(data):
-            yield from self._read(event.data)
 
     def finish(self) -> Reply:
-        # A last event may lack its blank line, but content can no longer be passed on from here.
-        if any(True for event in self._sse.flush() for _ in self._read(event.data)):
-            raise StreamCut("the stream ended within an event")
-        if not self.done:
-            raise StreamCut("the stream ended before its end was told")
+        self.end()
         said = self._said | ({"choices": [{"citations": self._citations}]} if self._citations else {})
         return Reply(
             None,
@@ -72,39 +51,26 @@ class ChatReader:
             provider_metadata=to_struct(said) if said else None,
         )
 
-    def _read(self, data: bytes) -> Iterator[Any]:
-        if self.done:
-            return
-        if data == b"[DONE]":  # ends nothing by itself
-            self.events += 1
-            return
-        try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            event = None
-        if not isinstance(event, dict):
-            self.malformed += 1
-            return
-        self.events += 1
+    def take(self, event: dict[str, Any]) -> Iterator[Any]:
         for part in self._parts(event):
             self._content = True
             yield part
 
     def _parts(self, event: dict[str, Any]) -> Iterator[Any]:
-        delta = _mapping(event, "delta")
-        message = _mapping(delta, "message")
+        delta = object_of(event, "delta")
+        message = object_of(delta, "message")
         match event.get("type"):
             case "message-start":
                 self.response_id = text_of(event, "id")
             case "content-start" | "content-delta":
-                yield from self._content_part(_mapping(message, "content"))
+                yield from self._content_part(object_of(message, "content"))
             case "content-end":
                 yield from self._whole(self._thought, "")
             case "tool-plan-delta":
                 yield from self._reasoning(text_of(message, "tool_plan"), self._plan)
             case "tool-call-start" | "tool-call-delta" as kind:
                 yield from self._whole(self._plan, TOOL_PLAN)
-                yield self._tool_call(event, _mapping(message, "tool_calls"), begins=kind == "tool-call-start")
+                yield self._tool_call(event, object_of(message, "tool_calls"), begins=kind == "tool-call-start")
             case "citation-start" if cited := message.get("citations"):
                 self._citations.append(cited)
             case "message-end":
@@ -112,7 +78,7 @@ class ChatReader:
                 yield from self._whole(self._plan, TOOL_PLAN)
                 self._end(delta)
             case None if "message" in event:
-                raise ServerError(message_of(event))
+                raise ServerError(bounded(text_of(event, "message")))
             case _:
                 pass  # ends of citations and calls, debug events: no part of the answer
 
@@ -148,8 +114,3 @@ class ChatReader:
         fault = fault_of_reason(self._reason, self._content, self.usage, text_of(delta, "error"))
         if fault is not None:
             raise fault
-
-
-def _mapping(said: dict[str, Any], name: str) -> dict[str, Any]:
-    value = said.get(name)
-    return value if isinstance(value, dict) else {}

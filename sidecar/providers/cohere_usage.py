@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.core.call import Usage
-from sidecar.providers.openai_usage import count
+from sidecar.providers.reading import count
 
 
 def chat_usage(raw: Any) -> Usage | None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import (
     BadRequest,
     ContextTooLong,
@@ -20,11 +18,8 @@ from sidecar.core.faults import (
     ServerError,
     Unsupported,
 )
-from sidecar.providers.http import provider_request_id, retry_after_s
+from sidecar.providers.reading import NO_HEADERS, fault_told, json_object
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_CHARACTERS = 1024
-_NO_HEADERS: Mapping[str, str] = {}
 
 _STATUSES: Mapping[int, type[Fault]] = {
     401: KeyRejected,
@@ -44,24 +39,16 @@ _MARKERS: tuple[tuple[str, type[Fault]], ...] = (
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        body = None
-    return fault_of_error(body.get("error") if isinstance(body, dict) else None, response.status, response.headers)
+    said = json_object(response.body) or {}
+    return fault_of_error(said.get("error"), response.status, response.headers)
 
 
-def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = _NO_HEADERS) -> Fault:
+def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = NO_HEADERS) -> Fault:
     """`status` 0: it came in a stream or under 200."""
     if isinstance(error, dict):  # from a proxy before a hosted Ollama
         error = error.get("message")
-    message = error[:_MESSAGE_CHARACTERS] if isinstance(error, str) else ""
-    return _kind(message.lower(), status)(
-        message or f"HTTP {status}",
-        http_status=status,
-        retry_after_s=retry_after_s(headers),
-        provider_request_id=provider_request_id(headers),
-    )
+    message = error if isinstance(error, str) else ""
+    return fault_told(_kind(message.lower(), status), message, status, headers)
 
 
 def _kind(message: str, status: int) -> type[Fault]:

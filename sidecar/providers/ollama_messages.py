@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from sidecar.core.faults import BadRequest, Unsupported
-from sidecar.providers.openai_messages import objects, text_of, tool_call
+from sidecar.providers.openai_messages import tool_call
+from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
 
 _ROLES = {

@@ -17,7 +17,7 @@ from sidecar.providers.http import headers_for
 from sidecar.providers.ollama_fault import fault_of_error
 from sidecar.providers.ollama_lines import LineParser
 from sidecar.providers.ollama_request import NDJSON
-from sidecar.providers.openai_messages import objects, text_of
+from sidecar.providers.reading import json_object, objects, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpRequest, HttpResponse
 from taximeter.v1 import models_pb2 as pb
@@ -77,21 +77,18 @@ class PullReader:
     def feed(self, data: bytes) -> Iterator[pb.PullLocalModelResponse]:
         """Progress, as it becomes whole. Raises a Fault for an error line."""
         for line in self._lines.feed(data):
-            yield from self._read(line)
+            yield from self._read(line.data)
 
     def finish(self) -> Iterator[pb.PullLocalModelResponse]:
         """After the last byte. Raises StreamCut if success was not told."""
         for line in self._lines.flush():
-            yield from self._read(line)
+            yield from self._read(line.data)
         if not self.done:
             raise StreamCut("the server ended the pull without saying that it is done")
 
     def _read(self, line: bytes) -> Iterator[pb.PullLocalModelResponse]:
-        try:
-            said = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return
-        if not isinstance(said, dict):
+        said = json_object(line)
+        if said is None:
             return
         if "error" in said:
             raise fault_of_error(said["error"], 0)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-import orjson
 from google.protobuf.struct_pb2 import Struct
 
-from sidecar.core.faults import Garbled, StreamCut
-from sidecar.providers.http import provider_request_id
+from sidecar.core.faults import StreamCut
 from sidecar.providers.ollama_fault import fault_of_error
 from sidecar.providers.ollama_messages import read_message
 from sidecar.providers.ollama_usage import usage_of
-from sidecar.providers.openai_messages import text_of
+from sidecar.providers.reading import answer_of, garbled, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
@@ -30,7 +28,7 @@ def decode_chat(response: HttpResponse) -> Reply:
     body = _finished(response)
     said = body.get("message")
     if not isinstance(said, dict):
-        raise _garbled("the answer has no message", response)
+        raise garbled("the answer has no message", response)
     payload = pb.ChatResponse(model=text_of(body, "model"))
     choice = payload.choices.add(message=read_message(said), finish_reason=text_of(body, "done_reason"))
     return _reply(payload, choice, body)
@@ -39,7 +37,7 @@ def decode_chat(response: HttpResponse) -> Reply:
 def decode_completion(response: HttpResponse) -> Reply:
     body = _finished(response)
     if not isinstance(body.get("response"), str):
-        raise _garbled("the answer has no response", response)
+        raise garbled("the answer has no response", response)
     payload = pb.CompletionResponse(model=text_of(body, "model"))
     choice = payload.choices.add(text=text_of(body, "response"), finish_reason=text_of(body, "done_reason"))
     return _reply(payload, choice, body)
@@ -49,13 +47,13 @@ def decode_embedding(response: HttpResponse) -> Reply:
     body = _object(response)
     vectors = body.get("embeddings")
     if not isinstance(vectors, list) or not vectors:
-        raise _garbled("the answer has no embeddings", response)
+        raise garbled("the answer has no embeddings", response)
     payload = pb.EmbeddingResponse(model=text_of(body, "model"))
     for index, vector in enumerate(vectors):
         try:
             payload.embeddings.add(index=index, values=array("f", vector))
         except (TypeError, OverflowError):
-            raise _garbled("an embedding is not numbers", response) from None
+            raise garbled("an embedding is not numbers", response) from None
     _add_metadata(payload, body)
     return Reply(payload, usage_of(body), payload.model)
 
@@ -87,16 +85,7 @@ def _finished(response: HttpResponse) -> dict[str, Any]:
 
 def _object(response: HttpResponse) -> dict[str, Any]:
     """The body. Raises Garbled, or the fault of an error that came under a good status."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        raise _garbled("the answer is not JSON", response) from None
-    if not isinstance(body, dict):
-        raise _garbled("the answer is not a JSON object", response)
+    body = answer_of(response)
     if error := body.get("error"):
         raise fault_of_error(error, 0, response.headers)
     return body
-
-
-def _garbled(message: str, response: HttpResponse) -> Garbled:
-    return Garbled(message, http_status=response.status, provider_request_id=provider_request_id(response.headers))

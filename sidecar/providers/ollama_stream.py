@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
 from google.protobuf.struct_pb2 import Struct
 
-from sidecar.core.call import Usage
-from sidecar.core.faults import StreamCut
+from sidecar.providers.events import EventReader
 from sidecar.providers.ollama_fault import fault_of_error
 from sidecar.providers.ollama_lines import LineParser
 from sidecar.providers.ollama_reply import metadata_of
 from sidecar.providers.ollama_usage import usage_of
-from sidecar.providers.openai_messages import objects, text_of, tool_call
+from sidecar.providers.openai_messages import tool_call
+from sidecar.providers.reading import objects, text_of
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
 
@@ -26,48 +25,20 @@ Parts = Callable[[dict[str, Any]], Iterator[Any]]
 """A line -> the Delta and ToolCallDelta messages in it."""
 
 
-class StreamReader:
+class StreamReader(EventReader):
     """`sidecar.providers.wire.Reader` of one stream."""
 
     def __init__(self, parts: Parts) -> None:
+        super().__init__(LineParser())
         self._parts = parts
-        self._lines = LineParser()
         self._reason = ""
         self._metadata: Struct | None = None
-        self.done = False
-        self.events = 0
-        self.malformed = 0
-        self.model = ""
-        self.response_id = ""
-        self.usage: Usage | None = None
-
-    @property
-    def complete(self) -> bool:
-        return self.done
-
-    def feed(self, data: bytes) -> Iterator[Any]:
-        for line in self._lines.feed(data):
-            yield from self._read(line)
 
     def finish(self) -> Reply:
-        # A last line may lack its end, but content can no longer be passed on from here.
-        if any(True for line in self._lines.flush() for _ in self._read(line)):
-            raise StreamCut("the stream ended within a line")
-        if not self.done:
-            raise StreamCut("the stream ended before its end was told")
+        self.end()
         return Reply(None, self.usage, self.model, (self._reason,), provider_metadata=self._metadata)
 
-    def _read(self, line: bytes) -> Iterator[Any]:
-        if self.done:
-            return
-        try:
-            said = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            said = None
-        if not isinstance(said, dict):
-            self.malformed += 1
-            return
-        self.events += 1
+    def take(self, said: dict[str, Any]) -> Iterator[Any]:
         if error := said.get("error"):
             raise fault_of_error(error, 0)
         self.model = self.model or text_of(said, "model")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.core.call import Usage
-from sidecar.providers.openai_usage import count
+from sidecar.providers.reading import count
 
 
 def usage_of(said: dict[str, Any]) -> Usage | None:

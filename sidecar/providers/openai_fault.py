@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import (
     BadRequest,
     ContentFiltered,
@@ -20,12 +18,8 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.http import provider_request_id, retry_after_s
+from sidecar.providers.reading import NO_HEADERS, error_body, fault_told, message_of
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_BYTES = 2048
-_CODE_CHARACTERS = 64
-_NO_HEADERS: Mapping[str, str] = {}
 
 # Codes and types that say the same under any status.
 _CODES: Mapping[str, type[Fault]] = {
@@ -83,27 +77,17 @@ _STATUSES: Mapping[int, type[Fault]] = {
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        body = _text_of(response)
-    return fault_of_error(_error_in(body), response.status, response.headers)
+    return fault_of_error(_error_in(error_body(response)), response.status, response.headers)
 
 
-def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = _NO_HEADERS) -> Fault:
+def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = NO_HEADERS) -> Fault:
     """An error object, as a body or an event carries it. `status` 0: it came in a stream or under 200."""
     said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
     codes = [str(said[name]) for name in ("code", "type") if said.get(name) not in (None, "")]
-    message = _bounded(_message(said))
+    message = message_of(said)
     status = status or _status_in(said)
     kind = _kind(said, codes, message.lower(), status)
-    return kind(
-        message or f"HTTP {status}",
-        http_status=status,
-        retry_after_s=retry_after_s(headers),
-        provider_request_id=provider_request_id(headers),
-        provider_code=codes[0][:_CODE_CHARACTERS] if codes else "",
-    )
+    return fault_told(kind, message, status, headers, codes[0] if codes else "")
 
 
 def _kind(said: Mapping[str, Any], codes: list[str], message: str, status: int) -> type[Fault]:
@@ -141,11 +125,6 @@ def _error_in(body: Any) -> Any:
     return body
 
 
-def _message(said: Mapping[str, Any]) -> str:
-    message = said.get("message") or said.get("detail") or ""
-    return message if isinstance(message, str) else orjson.dumps(message).decode()
-
-
 def _status_in(said: Mapping[str, Any]) -> int:
     """The HTTP status that an error object names (OpenRouter, vLLM: `code`; Groq: `status_code`), else 0."""
     for name in ("code", "status_code", "status"):
@@ -153,15 +132,3 @@ def _status_in(said: Mapping[str, Any]) -> int:
         if isinstance(value, int) and 400 <= value < 600:
             return value
     return 0
-
-
-def _text_of(response: HttpResponse) -> str:
-    """A body that is not JSON, unless it is a page for browsers."""
-    html = "html" in response.headers.get("content-type", "")
-    return "" if html else response.body[:_MESSAGE_BYTES].decode(errors="replace").strip()
-
-
-def _bounded(message: str) -> str:
-    if len(message) * 4 <= _MESSAGE_BYTES:
-        return message
-    return message.encode()[:_MESSAGE_BYTES].decode(errors="ignore")

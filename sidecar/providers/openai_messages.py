@@ -9,9 +9,8 @@ import orjson
 
 from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.openai_dialect import DOCUMENT_URL, THINKING_PART, Dialect
+from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
-
-_MOST_CHOICES = 1024
 
 _ROLES = {
     pb.ROLE_SYSTEM: "system",
@@ -63,22 +62,6 @@ def part_json(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
             )
         case _:
             raise BadRequest("a content part is empty")
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """The JSON objects of a list; empty for anything else."""
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def index_of(entry: dict[str, Any], place: int) -> int:
-    """Which choice an entry is about: its `index`, where that can be one, else its place in the list."""
-    index = entry.get("index")
-    return index if type(index) is int and 0 <= index < _MOST_CHOICES else place  # a bool is an int, but no index
-
-
-def text_of(said: dict[str, Any], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def split_content(content: Any) -> tuple[str, str]:

@@ -7,14 +7,12 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import orjson
-
 from sidecar.core.call import Usage
-from sidecar.core.faults import ContentFiltered, Garbled
-from sidecar.providers.http import provider_request_id
+from sidecar.core.faults import ContentFiltered
 from sidecar.providers.openai_fault import fault_of_error
-from sidecar.providers.openai_messages import index_of, objects, split_content, text_of, tool_call
+from sidecar.providers.openai_messages import split_content, tool_call
 from sidecar.providers.openai_usage import cost_of, usage_of
+from sidecar.providers.reading import answer_of, garbled, index_of, objects, text_of
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
@@ -37,7 +35,7 @@ def decode_chat(response: HttpResponse) -> Reply:
     for place, choice in enumerate(choices):
         said = choice.get("message")
         if not isinstance(said, dict):
-            raise _garbled("a choice has no message", response)
+            raise garbled("a choice has no message", response)
         payload.choices.add(
             index=index_of(choice, place),
             message=_chat_message(said),
@@ -153,17 +151,12 @@ def _vector(values: Any, response: HttpResponse) -> Iterable[float]:
         # Little-endian, as are the machines that this runs on.
         return array("f", values if isinstance(values, list) else base64.b64decode(values, validate=True))
     except (TypeError, ValueError, OverflowError):
-        raise _garbled("an embedding is neither numbers nor base64", response) from None
+        raise garbled("an embedding is neither numbers nor base64", response) from None
 
 
 def _object(response: HttpResponse) -> dict[str, Any]:
     """The body. Raises Garbled, or the fault of an error that came under a good status (OpenRouter)."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        raise _garbled("the answer is not JSON", response) from None
-    if not isinstance(body, dict):
-        raise _garbled("the answer is not a JSON object", response)
+    body = answer_of(response)
     if (error := next(_errors(body), None)) is not None:
         raise fault_of_error(error, 0, response.headers)
     return body
@@ -180,7 +173,7 @@ def _errors(body: dict[str, Any]) -> Iterator[Any]:
 def _list_of_objects(body: dict[str, Any], name: str, response: HttpResponse) -> list[dict[str, Any]]:
     entries = body.get(name)
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise _garbled(f"the answer has no {name}", response)
+        raise garbled(f"the answer has no {name}", response)
     return entries
 
 
@@ -222,7 +215,3 @@ def _beyond(said: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
 
 def _struct_or_none(value: Any) -> Any:
     return to_struct(value) if isinstance(value, dict) else None
-
-
-def _garbled(message: str, response: HttpResponse) -> Garbled:
-    return Garbled(message, http_status=response.status, provider_request_id=provider_request_id(response.headers))

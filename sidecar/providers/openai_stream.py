@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
-from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled, ServerError, StreamCut
+from sidecar.providers.events import EventReader
 from sidecar.providers.openai_fault import fault_of_error
-from sidecar.providers.openai_messages import index_of, objects, split_content, text_of, tool_call
+from sidecar.providers.openai_messages import split_content, tool_call
 from sidecar.providers.openai_reply import CONTENT_FILTER, completed, filtered, finish_reason, reasoning_of
 from sidecar.providers.openai_usage import cost_of, usage_of
+from sidecar.providers.reading import index_of, objects, text_of
 from sidecar.providers.sse import SseParser
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
@@ -26,38 +25,24 @@ Parts = Callable[[int, dict[str, Any]], Iterator[Any]]
 """(choice index, choice) -> the Delta and ToolCallDelta messages in it."""
 
 
-class StreamReader:
+class StreamReader(EventReader):
     """`sidecar.providers.wire.Reader` of one stream."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sse = SseParser()
+        super().__init__(SseParser())
         self._finished: dict[int, str] = {}
         """Choice -> its finish reason; empty while it goes on."""
         self._content = False
         self._cost_picodollars: int | None = None
-        self.done = False
-        self.events = 0
-        self.malformed = 0
-        self.model = ""
-        self.response_id = ""
-        self.usage: Usage | None = None
 
     @property
     def complete(self) -> bool:
         """Every choice has its finish reason: only usage and [DONE] can follow."""
         return bool(self._finished) and all(self._finished.values())
 
-    def feed(self, data: bytes) -> Iterator[Any]:
-        for event in self._sse.feed(data):
-            yield from self._read(event.data)
-
     def finish(self) -> Reply:
-        # A last event may lack its blank line, but content can no longer be passed on from here.
-        if any(True for event in self._sse.flush() for _ in self._read(event.data)):
-            raise StreamCut("the stream ended within an event")
-        if not self.done and not self.complete:
-            raise StreamCut("the stream ended before its end was told")
+        self.end()
         if not self._finished:
             raise Garbled("the stream held no choice")
         # Relays write [DONE] behind an answer that broke off, too: only one that is whole has a finish reason, or
@@ -69,24 +54,10 @@ class StreamReader:
             raise filtered("", self.usage)
         return Reply(None, self.usage, self.model, reasons, self.response_id, self._cost_picodollars)
 
-    def _read(self, data: bytes) -> Iterator[Any]:
-        if self.done:
-            return
-        if data == b"[DONE]":
-            self.events += 1
-            self.done = True
-            return
-        try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            self.malformed += 1
-            return
-        self.events += 1
-        yield from self._read_chunk(chunk)
+    def told_done(self) -> None:
+        self.done = True
 
-    def _read_chunk(self, chunk: dict[str, Any]) -> Iterator[Any]:
+    def take(self, chunk: dict[str, Any]) -> Iterator[Any]:
         if error := chunk.get("error") or (chunk if chunk.get("object") == "error" else None):
             raise fault_of_error(error, 0)
         self.model = self.model or text_of(chunk, "model")

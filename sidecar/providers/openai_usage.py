@@ -25,6 +25,7 @@ from typing import Any
 
 from sidecar.core.call import Usage
 from sidecar.core.money import from_usd
+from sidecar.providers.reading import count
 
 _TICKS_PER_USD = 10**10
 _NOTHING: Mapping[str, Any] = {}
@@ -70,13 +71,6 @@ def cost_of(raw: Any) -> int | None:
     if raw.get("is_byok") is True:
         billed += _money(_details(raw, "cost_details").get("upstream_inference_cost")) or 0
     return from_usd(billed)
-
-
-def count(value: Any) -> int | None:
-    """A count of things; None for anything that cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        return None
-    return int(value)
 
 
 def _with_reasoning(usage: Usage, total: int | None) -> Usage:

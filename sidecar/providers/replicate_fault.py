@@ -25,10 +25,9 @@ from sidecar.core.faults import (
     ResponseTimeout,
     ServerError,
 )
-from sidecar.providers.http import duration_s, provider_request_id, retry_after_s
+from sidecar.providers.http import duration_s, retry_after_s
+from sidecar.providers.reading import bounded, fault_told, json_object
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_CHARACTERS = 2048
 
 _STATUSES: Mapping[int, type[Fault]] = {
     401: KeyRejected,
@@ -54,18 +53,14 @@ _WORDS: tuple[tuple[str, type[Fault]], ...] = (
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    said = _object(response.body)
+    said = json_object(response.body) or {}
     title, detail = (_text(said.get(name)) for name in ("title", "detail"))
     words = f"{title} {detail}".lower()
     refused = BadRequest if response.status < 500 else ServerError
     kind = _STATUSES.get(response.status) or (_by_words(words) if refused is BadRequest else None) or refused
-    return kind(
-        (detail or title)[:_MESSAGE_CHARACTERS] or f"HTTP {response.status}",
-        http_status=response.status,
-        retry_after_s=_retry_after_s(response.headers, said),
-        provider_request_id=provider_request_id(response.headers),
-        provider_code=title[:64],
-    )
+    fault = fault_told(kind, detail or title, response.status, response.headers, title)
+    fault.retry_after_s = _retry_after_s(response.headers, said)
+    return fault
 
 
 def fault_of_prediction(status: str, error: Any, usage: Usage | None) -> Fault:
@@ -74,7 +69,7 @@ def fault_of_prediction(status: str, error: Any, usage: Usage | None) -> Fault:
     "canceled": somebody stopped it, or it outlasted its Cancel-After; it is charged. "aborted": that came before it
     began; it is not (replicate.com/changelog/2025-10-16-prediction-deadlines).
     """
-    message = _text(error)[:_MESSAGE_CHARACTERS]
+    message = bounded(_text(error))
     if status == "canceled":
         return ResponseTimeout(message or "the prediction was canceled before it was done", usage=usage)
     if status == "aborted":
@@ -99,14 +94,6 @@ def _retry_after_s(headers: Mapping[str, str], said: Mapping[str, Any]) -> float
     if told is None and headers.get("ratelimit-remaining") == "0":
         told = duration_s(headers.get("ratelimit-reset", ""))
     return told
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ import orjson
 from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled
 from sidecar.providers.http import provider_request_id
+from sidecar.providers.reading import json_object
 from sidecar.providers.replicate_fault import fault_of_prediction
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpRequest, HttpResponse, Pending, Reply
@@ -42,11 +43,8 @@ def decode_chat(response: HttpResponse) -> Reply | Pending:
 
 def prediction_in(body: bytes) -> dict[str, Any] | None:
     """None for what is no prediction."""
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(said, dict):
+    said = json_object(body)
+    if said is None:
         return None
     named = isinstance(said.get("id"), str) and isinstance(said.get("status"), str)
     return said if named and said["id"] else None

@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from sidecar.core.call import Usage
 from sidecar.core.faults import Fault, Garbled, StreamCut, TooLarge
+from sidecar.providers.reading import json_object
 from sidecar.providers.replicate_fault import fault_of_prediction, fault_of_words
 from sidecar.providers.replicate_prediction import (
     POLL_S,
@@ -143,7 +142,7 @@ class StreamReader:
                 self._end(event.data)
 
     def _end(self, data: bytes) -> None:
-        said = _object(data)
+        said = json_object(data)
         if said is None:
             raise Garbled("the stream's end cannot be read")
         match said.get("reason"):
@@ -163,14 +162,6 @@ def _stream_url(prediction: dict[str, Any]) -> str:
 
 def _fault_of_event(data: bytes) -> Fault:
     """JSON with `detail`, or plain words."""
-    said = _object(data)
+    said = json_object(data)
     words = said.get("detail") or said.get("error") if said else None
     return fault_of_words(words if isinstance(words, str) else data.decode(errors="replace"))
-
-
-def _object(data: bytes) -> dict[str, Any] | None:
-    try:
-        said = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return said if isinstance(said, dict) else None

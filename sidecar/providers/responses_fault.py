@@ -11,7 +11,7 @@ from typing import Any
 from sidecar.core.call import Usage
 from sidecar.core.faults import BadRequest, ContentFiltered, Fault, ServerError
 from sidecar.providers.openai_fault import fault_of_error
-from sidecar.providers.openai_messages import text_of
+from sidecar.providers.reading import text_of
 
 _CODES: Mapping[str, type[Fault]] = {
     "invalid_prompt": BadRequest,

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sidecar.providers.openai_messages import objects, text_of
+from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
 
 CONTENT_FILTER = "content_filter"
 BETWEEN_THOUGHTS = "\n\n"
 """Between two parts of the reasoning, which are paragraphs of their own."""
+SIGNATURE = "thought_signature"
+"""Of a call by a model whose vendor demands it back (Gemini at Perplexity)."""
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that call a tool of the caller's -> the field that says with what."""
 
@@ -53,7 +55,10 @@ def message_of(items: Iterable[dict[str, Any]]) -> pb.ChatMessage:
                     message.reasoning_blocks.append(block)
             case kind if kind in CALLS:
                 message.tool_calls.add(
-                    id=call_id(item), name=text_of(item, "name"), arguments=text_of(item, CALLS[str(kind)])
+                    id=call_id(item),
+                    name=text_of(item, "name"),
+                    arguments=text_of(item, CALLS[str(kind)]),
+                    signature=text_of(item, SIGNATURE),
                 )
     message.reasoning = BETWEEN_THOUGHTS.join(block.text for block in message.reasoning_blocks if block.text)
     return message

@@ -60,7 +60,9 @@ async def play(folder: Any) -> dict[str, Call]:
     async with AsyncExitStack() as open_:
         broken = await open_.enter_async_context(hostile(breaking(3, reset)))
         unknown = await open_.enter_async_context(hostile(answer("of a model that nobody has a price for")))
-        billing = await open_.enter_async_context(hostile(answer(usage={**USAGE, "cost": 0.00123})))  # a float, as OpenRouter sends it
+        billing = await open_.enter_async_context(
+            hostile(answer(usage={**USAGE, "cost": 0.00123}))
+        )  # a float, as OpenRouter sends it
         silent = await open_.enter_async_context(hostile(answer(usage=None)))
         receiver = open_.enter_context(GrpcReceiver(Received()))
 

@@ -14,6 +14,7 @@ from sidecar.core.call import Operation, Usage
 from sidecar.core.faults import ContextTooLong, Fault, ServerError, StreamCut, TooLarge
 from sidecar.providers.ollama_lines import LineParser
 from sidecar.providers.registry import wire
+from sidecar.providers.sse import Event
 from sidecar.providers.structs import to_plain
 from sidecar.providers.wire import Reader
 from taximeter.v1 import invocation_pb2 as pb
@@ -133,7 +134,7 @@ def test_an_error_in_mid_stream(error: str, kind: type[Fault]) -> None:
 
 def test_a_line_over_the_limit_is_too_large() -> None:
     parser = LineParser(max_line_bytes=10)
-    assert parser.feed(b"0123456789\n") == [b"0123456789"]
+    assert parser.feed(b"0123456789\n") == [Event(b"0123456789")]
     with pytest.raises(TooLarge):
         parser.feed(b"01234567890")
 
