@@ -17,6 +17,7 @@ WIRES: Mapping[str, str] = {
     "anthropic": "sidecar.providers.anthropic",
     "bedrock": "sidecar.providers.bedrock",
     "cohere": "sidecar.providers.cohere",
+    "gemini": "sidecar.providers.gemini",
     "ollama": "sidecar.providers.ollama",
     "openai": "sidecar.providers.openai",
     "azure": "sidecar.providers.azure",
