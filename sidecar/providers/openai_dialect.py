@@ -42,6 +42,8 @@ class Dialect:
     """A further name under which `provider_options` are meant for it."""
     encrypted_reasoning: Sequence[str] = ()
     """Patterns of the models whose reasoning the Responses API gives encrypted; "!" before one that does not."""
+    levels: Sequence[str] = ()
+    """Names that are no models but levels of effort, which choose the model (Perplexity)."""
 
 
 _NAMES = frozenset(each.name for each in fields(Dialect))

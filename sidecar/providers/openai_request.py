@@ -39,7 +39,7 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
         named = {"type": "function", "function": {"name": request.tool_choice.name}}
         body["tool_choice"] = named if choice == "name" else request.tool_choice.mode
     if response_format := request.response_format.WhichOneof("format"):
-        body["response_format"] = _response_format(response_format, request.response_format)
+        body["response_format"] = response_format_json(response_format, request.response_format)
     if request.reasoning_effort:
         body["reasoning_effort"] = request.reasoning_effort
     return _post("/chat/completions", body, request, model=model, stream=stream, account=account, secret=secret)
@@ -81,7 +81,8 @@ def encode_moderation(
     path = dialect.conversation_moderation_path if request.messages else "/moderations"
     judged = [message_json(message, dialect) for message in request.messages]
     judged += [part_json(part, dialect) for part in request.parts]
-    body: dict[str, Any] = {"input": judged if judged else list(request.inputs)}
+    texts: Any = list(request.inputs)
+    body = {"input": judged or texts}
     return _post(path, body, request, model=model, stream=False, account=account, secret=secret)
 
 
@@ -108,7 +109,7 @@ def _tool(tool: pb.Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _response_format(kind: str, response_format: pb.ResponseFormat) -> dict[str, Any]:
+def response_format_json(kind: str, response_format: pb.ResponseFormat) -> dict[str, Any]:
     if kind != "json_schema":
         return {"type": kind}
     wanted = response_format.json_schema

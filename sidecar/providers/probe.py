@@ -3,6 +3,7 @@
 Where a row says nothing else (`probe`), it is asked beside the address that the wire's own codec gives a call:
 
     openai, openai-responses   /models              developers.openai.com/api/reference/resources/models
+    perplexity-responses       /models              docs.perplexity.ai/docs/agent-api/models; it asks for no key
     anthropic                  /v1/models           platform.claude.com/docs/en/api/models-list
     gemini                     /v1beta/models       ai.google.dev/api/rest/v1beta/models/list
     cohere                     /v1/models           docs.cohere.com/v1/reference/list-models
@@ -39,6 +40,7 @@ _PAYLOADS: Mapping[Operation, Callable[[], Any]] = {
 _BESIDE: Mapping[str, tuple[str, str]] = {
     "openai": (r"/chat/completions$", "/models"),
     "openai-responses": (r"/responses$", "/models"),
+    "perplexity-responses": (r"/responses$", "/models"),
     "anthropic": (r"/messages$", "/models"),
     "gemini": (r"/(v1\w*)/models/[^/]+:\w+(\?.*)?$", r"/\1/models"),
     "cohere": (r"/v2/chat$", "/v1/models"),

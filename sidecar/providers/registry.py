@@ -23,6 +23,7 @@ WIRES: Mapping[str, str] = {
     "azure": "sidecar.providers.azure",
     "azure-responses": "sidecar.providers.azure_responses",
     "openai-responses": "sidecar.providers.responses",
+    "perplexity-responses": "sidecar.providers.perplexity",
     "replicate": "sidecar.providers.replicate",
 }
 """Name -> the module that has it as `WIRE`."""
@@ -36,7 +37,7 @@ class Built(Collection[str]):
     """Names of all wires. What packages bring is looked up only for a name that is not ours: it takes a while."""
 
     def __contains__(self, name: object) -> bool:
-        return name in _ours() or (isinstance(name, str) and _usable(name))
+        return name in _ours() or (isinstance(name, str) and name not in WIRES and _usable(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter({**_ours(), **_brought()})

@@ -10,8 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sidecar.providers.openai_messages import text_of
-from sidecar.providers.responses_output import BETWEEN_THOUGHTS, CALLS, call_id, reasoning_block, texts, thoughts
+from sidecar.providers.reading import text_of
+from sidecar.providers.responses_output import (
+    BETWEEN_THOUGHTS,
+    CALLS,
+    SIGNATURE,
+    call_id,
+    reasoning_block,
+    texts,
+    thoughts,
+)
 from taximeter.v1 import invocation_pb2 as pb
 
 Event = dict[str, Any]
@@ -53,9 +61,11 @@ class ResponseParts:
         if read := self._read_by.get(text_of(event, "type")):
             yield from read(_place(event), event)
 
-    def whole(self, place: int, item: Event) -> Parts:
-        """An item that no event has told of."""
-        yield from self._done(place, {"item": item})
+    def rest(self, items: list[Event]) -> Parts:
+        """What no event has told of the items of an answer that is whole: a server may tell all at the end."""
+        if not self.anything:
+            for place, item in enumerate(items):
+                yield from self._done(place, {"item": item})
 
     def _begun(self, place: Any, event: Event) -> Parts:
         item = event.get("item")
@@ -65,7 +75,8 @@ class ResponseParts:
     def _call(self, place: Any, item: Event) -> Parts:
         if place not in self._calls:
             self._calls[place] = len(self._calls)
-            yield pb.ToolCallDelta(tool_index=self._calls[place], id=call_id(item), name=text_of(item, "name"))
+            name, signature = text_of(item, "name"), text_of(item, SIGNATURE)
+            yield pb.ToolCallDelta(tool_index=self._calls[place], id=call_id(item), name=name, signature=signature)
 
     def _arguments(self, place: Any, event: Event) -> Parts:
         if place in self._calls:

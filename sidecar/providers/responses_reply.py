@@ -9,9 +9,9 @@ import orjson
 
 from sidecar.core.faults import Fault, Garbled, ServerError
 from sidecar.providers.http import provider_request_id, retry_after_s
-from sidecar.providers.openai_messages import objects, text_of
 from sidecar.providers.openai_reply import filtered
 from sidecar.providers.openai_usage import cost_of
+from sidecar.providers.reading import objects, text_of
 from sidecar.providers.responses_fault import fault_of_failure
 from sidecar.providers.responses_output import CALLS, CONTENT_FILTER, finish_reason, message_of
 from sidecar.providers.responses_usage import usage_of
@@ -96,6 +96,10 @@ def metadata_of(body: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, 
     ]
     if annotations:
         metadata["annotations"] = annotations
+    # Of Perplexity: how often each of its tools was used, which its bill goes by.
+    usage = body.get("usage")
+    if isinstance(usage, dict) and usage.get("tool_calls_details"):
+        metadata["tool_calls_details"] = usage["tool_calls_details"]
     return metadata
 
 

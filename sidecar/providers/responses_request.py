@@ -59,7 +59,7 @@ def body_of(request: pb.ChatRequest, model: str, stream: bool, account: Account)
         body["reasoning"] = {"effort": effort}
     if include := _include(request, model, dialect):
         body["include"] = include
-    _add_options(body, own_options(request, account, dialect.options_as))
+    add_options(body, own_options(request, account, dialect.options_as))
     body["model"] = model
     body.pop("stream", None)
     return {**body, "stream": True} if stream else body
@@ -103,14 +103,14 @@ def _format(kind: str, wanted: pb.JsonSchema) -> dict[str, Any]:
 def _tools(request: pb.ChatRequest) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = [function_tool(tool) for tool in request.tools]
     if choice := request.tool_choice.WhichOneof("choice"):
         named = {"type": "function", "name": request.tool_choice.name}
         body["tool_choice"] = named if choice == "name" else request.tool_choice.mode
     return body
 
 
-def _tool(tool: pb.Tool) -> dict[str, Any]:
+def function_tool(tool: pb.Tool) -> dict[str, Any]:
     """Here a function is strict unless it says otherwise, in chat completions the other way about: one that says
     nothing must mean the same on both (developers.openai.com/api/docs/guides/migrate-to-responses)."""
     parameters = to_plain(tool.parameters) if tool.HasField("parameters") else {"type": "object", "properties": {}}
@@ -139,7 +139,7 @@ def _matches(model: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _add_options(body: dict[str, Any], options: Mapping[str, Any]) -> None:
+def add_options(body: dict[str, Any], options: Mapping[str, Any]) -> None:
     """The options last and untouched; but tools of the provider's own join the caller's functions, and `reasoning` and
     `text` keep what the call's own fields say of them."""
     own = {name: body[name] for name in _MERGED if name in body}

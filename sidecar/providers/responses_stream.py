@@ -14,9 +14,9 @@ import orjson
 
 from sidecar.core.call import Usage
 from sidecar.core.faults import StreamCut
-from sidecar.providers.openai_messages import objects, text_of
 from sidecar.providers.openai_reply import filtered
 from sidecar.providers.openai_usage import cost_of
+from sidecar.providers.reading import objects, text_of
 from sidecar.providers.responses_fault import fault_of_failure
 from sidecar.providers.responses_output import CONTENT_FILTER, finish_reason
 from sidecar.providers.responses_parts import ResponseParts
@@ -30,9 +30,9 @@ from sidecar.providers.wire import Reply
 class ResponseStream:
     """`sidecar.providers.wire.Reader` of one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: ResponseParts | None = None) -> None:
         self._sse = SseParser()
-        self._parts = ResponseParts()
+        self._parts = parts or ResponseParts()
         self._finish = ""
         self._cost_picodollars: int | None = None
         self._metadata: dict[str, Any] = {}
@@ -75,28 +75,30 @@ class ResponseStream:
             return
         self.events += 1
         kind = text_of(event, "type")
-        if kind == "error" or (not kind and event.get("error")):
+        if kind == "error" or (kind in ("", "response.failed") and event.get("error")):
             raise fault_of_failure(event.get("error") or event, self.usage)
         if isinstance(event.get("response"), dict):
             yield from self._read_response(kind, event["response"])
         else:
+            self._take_usage(event.get("usage"))
             yield from self._parts(event)
+
+    def _take_usage(self, raw: Any) -> None:
+        if (usage := usage_of(raw)) is not None:
+            self.usage = usage
+            self._cost_picodollars = cost_of(raw)
 
     def _read_response(self, kind: str, response: dict[str, Any]) -> Iterator[Any]:
         """The response itself, as far as it has come."""
         self.model = text_of(response, "model") or self.model
         self.response_id = text_of(response, "id") or self.response_id
-        if (usage := usage_of(response.get("usage"))) is not None:
-            self.usage = usage
-            self._cost_picodollars = cost_of(response["usage"])
-        if kind == "response.failed" or response.get("error"):
-            raise fault_of_failure(response.get("error") or "the response failed", self.usage)
+        self._take_usage(response.get("usage"))
+        if kind in ("response.failed", "response.cancelled") or response.get("error"):
+            raise fault_of_failure(response.get("error") or f"the {kind.replace('.', ' ')}", self.usage)
         if kind not in ("response.completed", "response.incomplete"):
             return
         items = objects(response.get("output"))
-        if not self._parts.anything:  # a server that tells all at the end
-            for place, item in enumerate(items):
-                yield from self._parts.whole(place, item)
+        yield from self._parts.rest(items)
         self._metadata = metadata_of(response, items)
         self._finish = finish_reason(response) or kind.removeprefix("response.")
         self.done = True

@@ -48,7 +48,7 @@ def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
     if warning:
         problems.warn(draft.values["url"].origin, warning)
     model_wires = _model_wires(row, wire) if "api" not in read else {}
-    if read.get("api") == "responses":
+    if read.get("api", row.api) == "responses":
         wire = _by_responses(draft, wire, problems)
     keys = (Key(draft.values["key"].origin.name, read["key"]),) if "key" in read else ()
     options: dict[str, object] = {**row.options}
@@ -95,9 +95,11 @@ def _model_wires(row: Row, wire: str) -> dict[str, str]:
 
 
 def _by_responses(draft: Draft, wire: str, problems: Problems) -> str:
-    if wire not in RESPONSES_WIRES:
+    """Where the row alone wants it, an address that is spoken to by another wire (`.../anthropic`) keeps that."""
+    found = draft.row.responses_wire if wire == draft.row.wire else RESPONSES_WIRES.get(wire, "")
+    if not found and "api" in draft.values:
         problems.error(draft.values["api"].origin, f"{draft.row.display} has no Responses API")
-    return RESPONSES_WIRES.get(wire, wire)
+    return found or wire
 
 
 def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> str:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from sidecar.core.call import Timeouts
 from sidecar.core.catalog import Account, Alias, Route
 from sidecar.settings.load import Loaded
-from sidecar.settings.rows import RESPONSES_WIRES
 from sidecar.settings.sources import BUILT_IN
 from sidecar.settings.system import SPECS
 
@@ -72,7 +71,7 @@ def account_lines(account: Account) -> Mapping[str, str]:
         "state": "usable" if account.usable else account.unusable or "disabled",
         "type": account.type,
         "wire": account.wire,
-        "api": "responses" if account.wire in RESPONSES_WIRES.values() else "",
+        "api": "responses" if account.wire.endswith("-responses") else "",
         "api_version": str(account.options.get("api_version") or ""),
         "url": account.base_url,
         "key": ", ".join(key.masked for key in account.keys),

@@ -36,6 +36,8 @@ _FIELDS: Mapping[str, Callable[[object], Any]] = {
     "aggregator": units.boolean,
     "self_hosted": units.boolean,
     "needs_key": units.boolean,
+    "api": units.one_of("chat", "responses"),
+    "responses_wire": units.string,
     "responses_models": lambda raw: list(units.names(raw)),
     "deployments": units.boolean,
     "operations": _each(units.member(Operation)),

@@ -39,7 +39,7 @@ VERSION_VARIABLES: Mapping[str, tuple[str, ...]] = {
 MODEL_VARIABLES: Mapping[str, Mapping[str, str]] = {"openai": {"smart": "SMART_LLM", "fast": "FAST_LLM"}}
 
 RESPONSES_WIRES = {"openai": "openai-responses", "azure": "azure-responses"}
-"""A wire -> the same with chat by the Responses API."""
+"""A wire -> the same with chat by the Responses API; a row can name its own (`responses_wire`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ class Row:
     """Handed to the wire as they stand, `auth` among them."""
     responses_wire: str = ""
     """Which wire an account speaks with api = "responses"; empty = its provider has no Responses API."""
+    api: str = "chat"
+    """Which API its accounts speak that do not say: "chat" or "responses"."""
     responses_models: tuple[str, ...] = ()
     """Patterns of the models that are spoken to by nothing else."""
     deployments: bool = False
@@ -112,7 +114,8 @@ def parse_row(name: str, table: Mapping[str, Any]) -> Row:
             **({"probe": table["probe"]} if "probe" in table else {}),
             **table.get("options", {}),
         },
-        responses_wire=RESPONSES_WIRES.get(table["wire"], ""),
+        responses_wire=table.get("responses_wire") or RESPONSES_WIRES.get(table["wire"], ""),
+        api=table.get("api", "chat"),
         responses_models=tuple(table.get("responses_models", ())),
         deployments=table.get("deployments", False),
     )

@@ -34,6 +34,12 @@ def account(folder: Path, name: str, environ: str, **files: str) -> Account:
             "openai-responses",
             id="any server",
         ),
+        pytest.param(
+            "perplexity", "AI_PERPLEXITY_KEY=KEY", "perplexity-responses", id="responses where the row says so"
+        ),
+        pytest.param(
+            "perplexity", "AI_PERPLEXITY_KEY=KEY AI_PERPLEXITY_API=chat", "openai", id="chat where it does not"
+        ),
         pytest.param("azure", f"{AZURE} AI_AZURE_URL=https://a.test", "azure", id="azure"),
         pytest.param(
             "azure",

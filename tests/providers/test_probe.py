@@ -34,7 +34,7 @@ def asked(of: Account) -> HttpRequest | None:
         pytest.param(account("replicate"), "https://api.replicate.com/v1/account", id="replicate: account"),
         pytest.param(account("vllm", "http://h:1/v1"), "http://h:1/v1/models", id="a server of one's own"),
         pytest.param(account("openrouter"), "https://openrouter.ai/api/v1/key", id="openrouter: its list is public"),
-        pytest.param(account("perplexity"), "https://api.perplexity.ai/router/v1/models", id="perplexity: elsewhere"),
+        pytest.param(account("perplexity"), "https://api.perplexity.ai/v1/models", id="perplexity"),
         pytest.param(
             account("azure", "https://r.openai.azure.com"),
             "https://r.openai.azure.com/openai/v1/models",
