@@ -35,6 +35,8 @@ class StreamReader(EventReader):
         self.end()
         if not self._started:
             raise Garbled("the stream held no message")
+        if not self._stop_reason and (self.usage is None or self.usage.output is None):
+            raise StreamCut("the stream ended without a stop reason")
         if self._stop_reason == REFUSAL and not self._blocks.answered:
             raise filtered(self._stop_details, self.usage)
         if self.usage is not None and self.usage.output is None:

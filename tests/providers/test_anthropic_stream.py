@@ -172,6 +172,7 @@ def test_a_stream_is_whole_once_its_stop_reason_is_told() -> None:
     "data",
     [
         param(events(start(), *text("Hi")), id="before-the-stop-reason"),
+        param(events(start(), *text("Hi"), {"type": "message_stop"}), id="ended-by-a-relay-without-stop-reason"),
         param(events(start()), id="before-any-content"),
         param(b"", id="before-anything"),
         param(events(start()) + events(*text("Hi")[:2])[:-1], id="within-an-event"),
