@@ -80,9 +80,10 @@ def test_who_was_asked(case: Case, seen: Seen) -> None:
     assert (seen.tried, seen.asked) == (cell.tried, reached)
     for provider in seen.providers:
         for body in provider.bodies:
-            (message,) = body.get("messages") or body["input"]  # the Responses API's name
+            (message,) = body.get("messages") or body.get("input") or body["contents"]  # as each wire calls it
             assert message["role"] == "user"
-            assert message["content"] in (PROMPT, [{"type": "text", "text": PROMPT}])
+            parts = message.get("content") or message["parts"]
+            assert parts in (PROMPT, [{"type": "text", "text": PROMPT}], [{"text": PROMPT}])
 
 
 @of_every_call

@@ -11,6 +11,7 @@ from tests.support import hostile as on
 WIRES = (
     Account("anthropic", "", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
     Account("cohere", "/v2", "command-r-plus-08-2024", ""),
+    Account("gemini", "", "gemini-2.0-flash", "gemini-2.0-flash"),
     Account("ollama", "", "llama3.2", "llama3.2", free=True),
     Account("openai", "/v1", "gpt-4o", "gpt-4o-2024-08-06", setting='api = "responses"'),
 )
@@ -54,6 +55,8 @@ def _of(wire: Account) -> list[Scenario]:
         second_try("429 with a short Retry-After", on.status(429, retry_after="2"), good, waits_s=2),
         next_target("401", "KEY_REJECTED", on.status(401)),
     ]
+    if wire.type == "anthropic":  # the others' terminal event is the one that has the finish reason
+        scenarios.append(breaks("message_stop after 40 of 60 tokens, no stop reason", on.breaking(40, on.done, WORDS)))
     named = "responses" if wire.setting else wire.type
     return [
         replace(each, name=f"{named}: {each.name}", alone={}, account=wire, models=(wire.model, each.models[1]))

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from tests.support.hostile_server import Act, Exchange, Hostile, House, dead_url, deaf_url, house
-from tests.support.hostile_tongues import USAGE
+from tests.support.hostile_tongue import USAGE
 
 __all__ = ("USAGE", "Act", "Exchange", "Hostile", "House", "dead_url", "deaf_url", "hostile", "house")
 
@@ -222,7 +222,7 @@ def bomb(megabytes: int = 200) -> Act:
 
 async def done(exchange: Exchange) -> None:
     """A terminal event, whatever came before."""
-    await exchange.event(b"[DONE]")
+    await exchange.piece(exchange.tongue.closing("told", USAGE, b"[DONE]")[-1])
     await quiet_end(exchange)
 
 

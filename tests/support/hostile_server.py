@@ -16,7 +16,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.hostile_tongues import Tongue, tongue_of
+from tests.support.hostile_tongue import Tongue
+from tests.support.hostile_tongues import tongue_of
 
 Act = Callable[["Exchange"], Awaitable[None]]
 
