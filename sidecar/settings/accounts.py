@@ -10,6 +10,7 @@ from sidecar.core.catalog import Account, Key
 from sidecar.settings import units
 from sidecar.settings.aws import REGION_VARIABLES, region
 from sidecar.settings.drafts import SLOTS, Draft, Drafts
+from sidecar.settings.google import location, project
 from sidecar.settings.limits import LIMIT_FIELDS, limits_of, read_limit
 from sidecar.settings.providers import in_variable
 from sidecar.settings.rows import RESPONSES_WIRES, URL_VARIABLES, Row
@@ -33,6 +34,8 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "self_hosted": units.boolean,
     "api_version": units.string,
     "region": region,
+    "project": project,
+    "location": location,
     "api": units.one_of("chat", "responses"),
     **dict.fromkeys((*SLOTS, "default_model"), units.string),
     **{f"timeouts.{name}": units.duration_s for name in TIMEOUTS},
@@ -52,7 +55,7 @@ def build(draft: Draft, wires: Collection[str], problems: Problems) -> Account:
         wire = _by_responses(draft, wire, problems)
     keys = (Key(draft.values["key"].origin.name, read["key"]),) if "key" in read else ()
     options: dict[str, object] = {**row.options}
-    options |= {name: read[name] for name in ("api_version", "region") if name in read}
+    options |= {name: read[name] for name in ("api_version", "region", "project", "location") if name in read}
     return Account(
         name=draft.name,
         type=row.type,

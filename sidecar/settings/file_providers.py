@@ -25,6 +25,8 @@ _PLAIN = (
     "api_version",
     "api",
     "region",
+    "project",
+    "location",
     "self_hosted",
 )
 _TOML_KEYS = (*_PLAIN, "type", "api_key_env", "models", "timeouts", "limits")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sidecar.core.call import Strategy
 from sidecar.core.catalog import Account, Alias, BreakerPolicy, Catalog, RetryPolicy
-from sidecar.settings import aws, file_providers, units
+from sidecar.settings import aws, file_providers, google, units
 from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
 from sidecar.settings.drafts import Drafts, account_name
@@ -73,6 +73,7 @@ def load(
     tasks, tables = task_steps(sources, problems), alias_tables(toml.table("aliases"))
     chosen = choose(tasks, tables, _json_text(document), drafts, problems)
     aws.fill(drafts, sources)
+    google.fill(drafts, sources)
     check_models(drafts, problems)
     accounts = {draft.name: build(draft, wires, problems) for draft in drafts}
     rotation = lookup.read("rotation", "AI_ROTATION", units.member(Strategy)) or Strategy.ROUND_ROBIN

@@ -23,6 +23,8 @@ FIELDS = {
     "API_VERSION": "api_version",
     "API": "api",
     "REGION": "region",
+    "PROJECT": "project",
+    "LOCATION": "location",
     **LIMIT_VARIABLES,
 }
 TASK_FIELDS = ("PROVIDER", "MODEL", "FALLBACK_PROVIDER", "FALLBACK_MODEL")

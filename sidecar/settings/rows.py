@@ -15,7 +15,7 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 GENERIC = "openai-compatible"
 """The type of a provider that no row knows."""
 
-SPELLINGS = {"google": "gemini"}
+SPELLINGS = {"google": "gemini", "vertex": "vertexai", "vertex-ai": "vertexai"}
 """Other names of a row."""
 URL_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "openai": ("OPENAI_BASE_URL",),
@@ -24,6 +24,7 @@ URL_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "ollama": ("OLLAMA_BASE_URL", "OLLAMA_URL"),
     "azure": ("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),
     "bedrock": ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
+    "vertexai": ("GOOGLE_VERTEX_BASE_URL",),
     GENERIC: ("OPENAI_COMPATIBLE_BASE_URL",),
 }
 """Vendors' own variables for a base URL; the first that is set counts."""

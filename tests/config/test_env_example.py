@@ -17,7 +17,10 @@ from tests.support.env_example import DOCS, EXAMPLE, ROOT, documented, entries
 
 ENTRIES = entries(EXAMPLE.read_text())
 ALL_WIRES = frozenset(row.wire for row in known_rows().values())
-ACCOUNT_FIELDS = {"url", "key", "smart", "fast", "enabled", "weight", "api_version", "api", "region", *LIMIT_FIELDS}
+ACCOUNT_FIELDS = {
+    *("url", "key", "smart", "fast", "enabled", "weight", "api_version", "api", "region", "project", "location"),
+    *LIMIT_FIELDS,
+}
 
 
 def test_nothing_is_missing_and_nothing_is_unknown() -> None:
