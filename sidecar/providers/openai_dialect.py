@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from sidecar.core.catalog import Account
@@ -22,6 +24,10 @@ class Dialect:
     reasoning: str = "reasoning_content"
     """Field in which an assistant's reasoning is given back; "thinking_part" = as a content part (Mistral);
     empty = the server refuses it, so it is left out."""
+    reasoning_budget: str = ""
+    """Field that limits the tokens to reason with, "a.b" for b within a; empty = there is none."""
+    reasoning_off: Mapping[str, Any] = field(default_factory=dict)
+    """Fields by which a model does not reason at all; empty = none are documented."""
     developer_role: bool = False
     """It knows the role "developer"; if not, such a message goes as "system"."""
     stream_usage: bool = True
@@ -45,6 +51,14 @@ class Dialect:
     levels: Sequence[str] = ()
     """Names that are no models but levels of effort, which choose the model (Perplexity)."""
 
+    def reasons(self, model: str) -> bool:
+        """Whether the model is known to reason; of a server whose row does not say, none is."""
+        return _matches(model, tuple(self.encrypted_reasoning))
+
+    def never_reasons(self, model: str, account: Account) -> bool:
+        """Whether it is known not to. What a deployment is called says nothing of its model."""
+        return bool(self.encrypted_reasoning) and not account.deployments and not self.reasons(model)
+
 
 _NAMES = frozenset(each.name for each in fields(Dialect))
 
@@ -53,3 +67,12 @@ def dialect_of(account: Account) -> Dialect:
     """From the account's options; what is not about the dialect is passed over."""
     known: dict[str, Any] = {name: value for name, value in account.options.items() if name in _NAMES}
     return Dialect(**known)
+
+
+@lru_cache(1024)
+def _matches(model: str, patterns: tuple[str, ...]) -> bool:
+    """The name after its last "/" fits a pattern, and none that begins with "!"."""
+    name = model.rpartition("/")[2].lower()
+    if any(fnmatchcase(name, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
+        return False
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -40,8 +40,7 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
         body["tool_choice"] = named if choice == "name" else request.tool_choice.mode
     if response_format := request.response_format.WhichOneof("format"):
         body["response_format"] = response_format_json(response_format, request.response_format)
-    if request.reasoning_effort:
-        body["reasoning_effort"] = request.reasoning_effort
+    body |= _reasoning(request, model, account, dialect)
     return _post("/chat/completions", body, request, model=model, stream=stream, account=account, secret=secret)
 
 
@@ -96,6 +95,28 @@ def _generation(request: pb.ChatRequest | pb.CompletionRequest, names: tuple[str
     if request.logit_bias:
         body["logit_bias"] = {token: whole(bias) for token, bias in request.logit_bias.items()}
     return body
+
+
+def _reasoning(request: pb.ChatRequest, model: str, account: Account, dialect: Dialect) -> dict[str, Any]:
+    """How hard to try, or how many tokens to reason with; none are told in the server's own way, where it has one."""
+    effort = {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
+    if not request.HasField("reasoning_max_tokens"):
+        return dict(dialect.reasoning_off) or effort if request.reasoning_effort == "none" else effort
+    if request.reasoning_max_tokens <= 0:
+        return _never(model, account, dialect)
+    if not dialect.reasoning_budget:
+        raise Unsupported(f"{account.type} takes no reasoning_max_tokens; reasoning_effort says how hard to try")
+    outer, _, inner = dialect.reasoning_budget.partition(".")
+    return {**effort, outer: {inner: request.reasoning_max_tokens} if inner else request.reasoning_max_tokens}
+
+
+def _never(model: str, account: Account, dialect: Dialect) -> dict[str, Any]:
+    """Of a model that never reasons there is nothing to be said."""
+    if dialect.never_reasons(model, account):
+        return {}
+    if not dialect.reasoning_off or (dialect.encrypted_reasoning and not dialect.reasons(model)):
+        raise Unsupported(f"{model} at {account.type} is not known to be kept from reasoning")
+    return dict(dialect.reasoning_off)
 
 
 def _tool(tool: pb.Tool) -> dict[str, Any]:

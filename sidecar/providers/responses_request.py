@@ -15,8 +15,6 @@ What differs from chat completions: developers.openai.com/api/docs/guides/migrat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -55,7 +53,7 @@ def body_of(request: pb.ChatRequest, model: str, stream: bool, account: Account)
     dialect = dialect_of(account)
     body: dict[str, Any] = {name: getattr(request, name) for name in _SAME if request.HasField(name)}  # type: ignore[arg-type]
     body |= {"input": input_items(request, dialect), "store": False, **_output(request), **_tools(request)}
-    if effort := _effort(request, model, dialect):
+    if effort := _effort(request, model, account, dialect):
         body["reasoning"] = {"effort": effort}
     if include := _include(request, model, dialect):
         body["include"] = include
@@ -83,10 +81,15 @@ def _output(request: pb.ChatRequest) -> dict[str, Any]:
     return body
 
 
-def _effort(request: pb.ChatRequest, model: str, dialect: Dialect) -> str:
-    """Of a model that does not reason there is nothing to be said."""
-    never = request.HasField("reasoning_max_tokens") and _matches(model, tuple(dialect.encrypted_reasoning))
-    return request.reasoning_effort or ("none" if never else "")
+def _effort(request: pb.ChatRequest, model: str, account: Account, dialect: Dialect) -> str:
+    """No tokens to reason with is the effort "none"; of a model that never reasons there is nothing to be said."""
+    if not request.HasField("reasoning_max_tokens"):
+        return request.reasoning_effort
+    if dialect.never_reasons(model, account):
+        return ""
+    if dialect.reasons(model) or (dialect.reasoning_off and not dialect.encrypted_reasoning):
+        return "none"
+    raise Unsupported(f"{model} at {account.type} is not known to be kept from reasoning")
 
 
 def _format(kind: str, wanted: pb.JsonSchema) -> dict[str, Any]:
@@ -125,18 +128,9 @@ def _include(request: pb.ChatRequest, model: str, dialect: Dialect) -> list[str]
 
 def _reasons(request: pb.ChatRequest, model: str, dialect: Dialect) -> bool:
     """Whether the model is known to answer with reasoning that can be had encrypted."""
-    if request.reasoning_effort not in ("", "none") or _matches(model, tuple(dialect.encrypted_reasoning)):
+    if request.reasoning_effort not in ("", "none") or dialect.reasons(model):
         return True
     return any(block.signature for message in request.messages for block in message.reasoning_blocks)
-
-
-@lru_cache(1024)
-def _matches(model: str, patterns: tuple[str, ...]) -> bool:
-    """The name after its last "/" fits a pattern, and none that begins with "!"."""
-    name = model.rpartition("/")[2].lower()
-    if any(fnmatchcase(name, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
-        return False
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def add_options(body: dict[str, Any], options: Mapping[str, Any]) -> None:
