@@ -79,7 +79,7 @@ class Configuration:
                 prepared = await asyncio.to_thread(self._prepare)
             except Exception as wrong:
                 if not dry_run:
-                    self.seen = seen
+                    self.seen = {**seen, **wrong.files} if isinstance(wrong, ConfigErrors) else seen
                     self._refuse(why, wrong)
                 raise
             found = self._compared(prepared)

@@ -79,7 +79,7 @@ def load(
     rotation = lookup.read("rotation", "AI_ROTATION", units.member(Strategy)) or Strategy.ROUND_ROBIN
     aliases = build_aliases(chosen, tables, rotation, drafts, accounts)
     retry = _retry(lookup, document.table("manager"))
-    problems.raise_errors()
+    problems.raise_errors(files)
     _list_unusable(tasks, drafts, aliases, accounts, problems)
     catalog = Catalog(
         accounts=accounts,

@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from dotenv.parser import parse_stream
 
+from sidecar.settings.files import Stamps
+
 ENVIRONMENT = "environment"
 DOTENV = ".env"
 TOML = "taximeter.toml"
@@ -61,8 +63,10 @@ class Mistake(NamedTuple):
 class ConfigErrors(Exception):
     """Everything that is wrong with the configuration, each line naming the variable or path at fault."""
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+    def __init__(self, mistakes: tuple[Mistake, ...], files: Stamps) -> None:
         self.mistakes = mistakes
+        self.files = files
+        """What was read, or would have been if it were there: mending any of these may mend it."""
         self.errors = tuple(map(str, mistakes))
         super().__init__("\n".join(self.errors))
 
@@ -88,9 +92,10 @@ class Problems:
             self.error(value.origin, str(mistake))
             return None
 
-    def raise_errors(self) -> None:
+    def raise_errors(self, files: Stamps) -> None:
+        """`files`: those that were read."""
         if self.errors:
-            raise ConfigErrors(tuple(dict.fromkeys(self.errors)))
+            raise ConfigErrors(tuple(dict.fromkeys(self.errors)), files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,17 @@ async def test_a_bad_file_is_told_once(tmp_path: Path) -> None:
     watching.cancel()
 
 
+async def test_a_file_that_a_refused_configuration_names_is_looked_at_too(tmp_path: Path) -> None:
+    """Mending that one is enough."""
+    scene = Scene(tmp_path, ONE + "[system]\nreload_interval = '50ms'\n")
+    watching = asyncio.create_task(reload_on_change(scene.configuration))
+    scene.write(TWO + "[system]\nreload_interval = '50ms'\nproviders_file = 'mine.json'\n")
+    await until(lambda: scene.configuration.refused)
+    (tmp_path / "mine.json").write_text('{"providers": [{"name": "groq", "default_model": "m"}]}')
+    await until(lambda: scene.mine == ["openai/two"])
+    watching.cancel()
+
+
 async def test_a_file_that_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
     """A change counts once it has stood still for an interval."""
     scene = Scene(tmp_path, ONE + "[system]\nreload_interval = '100ms'\n")
