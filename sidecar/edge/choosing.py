@@ -79,13 +79,11 @@ class Choosing:
 
     def find_best_provider(self, asked: pb.FindBestProviderRequest, rpc: Rpc) -> pb.FindBestProviderResponse:
         """Raises Refusal if there is none, with the reason that a call would get."""
-        number = asked.routing_preference
-        named = invocation_pb2.RoutingPreference.Name(number).removeprefix("ROUTING_PREFERENCE_") if number else ""
         call = self._call_for(
             capability_of(asked.capability),
             rpc,
             preferred_provider=asked.preferred_provider,
-            preference=Preference[named] if named else None,
+            preference=preference_of(asked.routing_preference),
         )
         found = self._explain(call)
         if found.refusal is not None:
@@ -128,6 +126,15 @@ def capability_of(number: invocation_pb2.Capability.ValueType) -> Capability:
     if number not in invocation_pb2.Capability.values() or not number:
         raise invalid([("capability", "is required" if not number else f"{number} is not one of its values")])
     return Capability[invocation_pb2.Capability.Name(number).removeprefix("CAPABILITY_")]
+
+
+def preference_of(number: invocation_pb2.RoutingPreference.ValueType) -> Preference | None:
+    """Raises Refusal."""
+    if not number:
+        return None
+    if number not in invocation_pb2.RoutingPreference.values():
+        raise invalid([("routing_preference", f"{number} is not one of its values")])
+    return Preference[invocation_pb2.RoutingPreference.Name(number).removeprefix("ROUTING_PREFERENCE_")]
 
 
 def explained(call: Call, found: Explanation) -> pb.ExplainPlanResponse:

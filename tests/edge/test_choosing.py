@@ -252,15 +252,17 @@ async def test_the_best_provider_follows_health_and_preference(start: Start) -> 
 
 
 @pytest.mark.parametrize(
-    ("capability", "code", "reason"),
+    ("fields", "code", "reason"),
     [
-        param("CAPABILITY_MODERATION", "UNAVAILABLE", "NO_PROVIDER_AVAILABLE", id="nobody-has-it"),
-        param("CAPABILITY_UNSPECIFIED", "INVALID_ARGUMENT", "INVALID_REQUEST", id="none-named"),
-        param(77, "INVALID_ARGUMENT", "INVALID_REQUEST", id="no-such-capability"),
+        param({"capability": "CAPABILITY_MODERATION"}, "UNAVAILABLE", "NO_PROVIDER_AVAILABLE", id="nobody-has-it"),
+        param({"capability": "CAPABILITY_UNSPECIFIED"}, "INVALID_ARGUMENT", "INVALID_REQUEST", id="none-named"),
+        param({"capability": 77}, "INVALID_ARGUMENT", "INVALID_REQUEST", id="no-such-capability"),
+        param({"capability": "CAPABILITY_CHAT", "routing_preference": 77}, "INVALID_ARGUMENT", "INVALID_REQUEST",
+              id="no-such-preference"),
     ],
-)
-async def test_no_best_provider(start: Start, capability: Any, code: str, reason: str) -> None:
-    ended = await best(await start(), capability=capability)
+)  # fmt: skip
+async def test_no_best_provider(start: Start, fields: dict[str, Any], code: str, reason: str) -> None:
+    ended = await best(await start(), **fields)
     assert (ended.code, ended.reason) == (code, reason)
 
 
