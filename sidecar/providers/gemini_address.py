@@ -1,81 +1,80 @@
-"""Where Gemini's methods are, and what opens the door there.
+"""Where Gemini is spoken to, and by which credentials. Pure.
 
-    Gemini API    {base}/v1beta/models/{model}:{method}      ai.google.dev/api/generate-content
-    Vertex AI     {base}/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:{method}
-                  docs.cloud.google.com/gemini-enterprise-agent-platform/resources/locations
-    express mode  {base}/v1/publishers/google/models/{model}:{method}, where no project is known
-                  cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/vertex-ai-express-mode-api-reference
+    Gemini API   {root}/v1beta/models/{model}:{verb}                  ai.google.dev/api/generate-content
+    Vertex AI    {root}/v1/projects/{project}/locations/{location}/publishers/google/models/{model}:{verb}
+                 docs.cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/projects.locations.publishers.models
+    express mode {root}/v1/publishers/google/models/{model}:{verb}    .../docs/start/express-mode/overview
 
-What a base URL says itself of version, project and location stands as it is given.
+The version is added where the base URL names none; what a pasted address has behind it is cut off.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
+from functools import lru_cache
+from urllib.parse import quote
 
 from sidecar.core.catalog import Account
-from sidecar.core.faults import ModelNotFound, Unsupported
+from sidecar.core.faults import ModelNotFound
 from sidecar.providers.http import headers_for
 
-GLOBAL = "global"
-_VERSION = re.compile(r"/v\d\w*$")
-_IN_A_PROJECT = re.compile(r"/projects/[^/]+/locations/[^/]+$")
-_AT_VERTEX = re.compile(r"(^|[.-])aiplatform\.")
+VERTEX = "vertex"
+"""The option `address` of a row that is spoken to as Vertex AI is."""
+KEY_HEADER = "x-goog-api-key"
+
+_VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?(?=/|$)")
+_TAIL = re.compile(r"/+(?:models|tunedModels|publishers|endpoints)(?:/.*)?$")
+_OWN_PATH = {True: ("publishers/", "endpoints/"), False: ("models/", "tunedModels/")}
+"""Whether Vertex -> what a model's name begins with that says by itself where it is (tuned and partners' models)."""
+_API_KEYS = ("AIza", "AQ.")
 _TOKENS = ("ya29.", "eyJ")
-"""What Google's OAuth access tokens, and JSON web tokens, begin with; API keys begin with AIza or AQ."""
+"""How Google's API keys and access tokens begin: docs.cloud.google.com/docs/authentication/{api-keys,token-types}."""
 
 
 def is_vertex(account: Account) -> bool:
-    """By its row, or by its base URL."""
-    parts = urlsplit(account.base_url)
-    return bool(
-        account.options.get("vertex") or _AT_VERTEX.search(parts.hostname or "") or "/projects/" in f"{parts.path}/"
-    )
+    return account.options.get("address") == VERTEX
 
 
-def address(account: Account, model: str, method: str) -> str:
-    """`method` may end in a query. Raises ModelNotFound for what names no model."""
-    base = account.base_url.rstrip("/")
-    if not model or any(piece in ("", ".", "..") for piece in model.split("/")):
+def url_of(account: Account, model: str, verb: str) -> str:
+    """Raises ModelNotFound for what can be no model's name: it must not lead to another place."""
+    if any(piece in ("", ".", "..") for piece in model.split("/")):
         raise ModelNotFound(f"{model!r} names no model")
-    if is_vertex(account):
-        return f"{_vertex_parent(account, base)}/{quote(_vertex_model(account, model), safe='/@')}:{method}"
-    base = base.removesuffix("/models")
-    version = "" if _VERSION.search(base) else "/v1beta"
-    return f"{base}{version}/{quote(resource(model), safe='/')}:{method}"
+    vertex = is_vertex(account)
+    name = resource(model, vertex=vertex)
+    return f"{_base(account.base_url, vertex)}/{name}:{verb}"
 
 
-def resource(model: str) -> str:
-    """As the Gemini API names a model; tuned ones have a collection of their own."""
-    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+def resource(model: str, *, vertex: bool = False) -> str:
+    """The path that a model's name stands for."""
+    if model.startswith(_OWN_PATH[vertex]):
+        return quote(model, safe="/")
+    return f"{'publishers/google/' if vertex else ''}models/{quote(model, safe='')}"
 
 
-def headers(account: Account, secret: str, *, stream: bool) -> dict[str, str]:
-    """An access token goes where OAuth has it, a key into a header of its own."""
-    if secret.startswith(_TOKENS):
-        return {"authorization": f"Bearer {secret}", **headers_for(account, "", stream=stream)}
-    return headers_for(account, secret, stream=stream)
+def headers_of(account: Account, secret: str, *, stream: bool = False) -> dict[str, str]:
+    """Vertex takes OAuth access tokens; API keys too, which alone it takes in express mode."""
+    headers = headers_for(account, secret, stream=stream)
+    if (
+        is_vertex(account)
+        and headers.get("authorization") == f"Bearer {secret}"
+        and _is_api_key(secret, account.base_url)
+    ):
+        del headers["authorization"]
+        headers[KEY_HEADER] = secret
+    return headers
 
 
-def _vertex_parent(account: Account, base: str) -> str:
-    base = base.removesuffix("/models").removesuffix("/publishers/google")
-    if _IN_A_PROJECT.search(base):
+def _is_api_key(secret: str, base_url: str) -> bool:
+    return secret.startswith(_API_KEYS) or ("/projects/" not in base_url and not secret.startswith(_TOKENS))
+
+
+@lru_cache(1024)
+def _base(base_url: str, vertex: bool) -> str:
+    base = _TAIL.sub("", base_url.rstrip("/"))
+    scheme, _, rest = base.partition("://")
+    if _VERSION.search(rest):
         return base
-    if not _VERSION.search(base):
-        base = f"{base}/v1"
-    project, location = account.options.get("project"), account.options.get("location") or GLOBAL
-    return f"{base}/projects/{quote(str(project))}/locations/{quote(str(location))}" if project else base
-
-
-def _vertex_model(account: Account, model: str) -> str:
-    """Under its publisher, which a name may say ("meta/llama-4"); a tuned model is an endpoint of the project's."""
-    model = model.removeprefix("models/")
-    if model.startswith("endpoints/") or "/endpoints/" in model:
-        if not (account.options.get("project") or "/projects/" in account.base_url):
-            raise Unsupported("a tuned model is addressed in its project, and no project is configured")
-        return f"endpoints/{model.rpartition('endpoints/')[2]}"
-    if "publishers/" in model:
-        return f"publishers/{model.rpartition('publishers/')[2]}"
-    publisher, _, name = model.rpartition("/")
-    return f"publishers/{publisher or 'google'}/models/{name}"
+    if not vertex:
+        return f"{base}/v1beta"
+    host, projects, path = rest.partition("/projects/")
+    return f"{scheme}://{host}/v1{projects}{path}"

@@ -14,7 +14,7 @@ from sidecar.core.call import Usage
 from sidecar.core.faults import BadRequest, ContentFiltered, Fault, Garbled
 from sidecar.providers.gemini_calls import Calls
 from sidecar.providers.gemini_signatures import block_of
-from sidecar.providers.gemini_usage import METERED, usage_of
+from sidecar.providers.gemini_usage import COUNTS, usage_of
 from sidecar.providers.reading import index_of, object_of, objects, text_of
 from sidecar.providers.structs import to_struct
 from taximeter.v1 import invocation_pb2 as pb
@@ -22,6 +22,7 @@ from taximeter.v1 import payload_pb2
 
 _KNOWN = frozenset({"candidates", "usageMetadata", "modelVersion", "responseId"})
 _KNOWN_IN_CANDIDATE = frozenset({"content", "finishReason", "index"})
+_UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 _SIGNATURE_ALONE = frozenset({"thoughtSignature", "thought"})
 
 # Finish reasons that say, where nothing was answered, why: ai.google.dev/api/generate-content#FinishReason.
@@ -41,7 +42,6 @@ class Answer:
         self.candidates: dict[int, Candidate] = {}
         self.model = ""
         self.response_id = ""
-        self.usage: Usage | None = None
         self._reported: dict[str, Any] = {}
         self._said: dict[str, Any] = {}
 
@@ -49,13 +49,23 @@ class Answer:
         """Delta and ToolCallDelta messages."""
         self.model = text_of(body, "modelVersion") or self.model
         self.response_id = text_of(body, "responseId") or self.response_id
-        self._report(object_of(body, "usageMetadata"))
+        self._reported |= {name: v for name, v in object_of(body, "usageMetadata").items() if v is not None}
         self._said |= _beyond(body, _KNOWN)
         for place, said in enumerate(objects(body.get("candidates"))):
             index = index_of(said, place)
             if index not in self.candidates:
                 self.candidates[index] = Candidate(index)
             yield from self.candidates[index].read(said, self.response_id)
+
+    @property
+    def usage(self) -> Usage | None:
+        """As told so far."""
+        return usage_of(self._reported, whole=self.complete or self.blocked)
+
+    @property
+    def blocked(self) -> bool:
+        """The prompt was, so that nothing comes of it."""
+        return bool(object_of(self._said, "promptFeedback").get("blockReason")) and not self.candidates
 
     @property
     def complete(self) -> bool:
@@ -88,15 +98,11 @@ class Answer:
     def metadata(self) -> Struct | None:
         """What our fields do not hold; None if nothing."""
         said = dict(self._said)
-        if usage := _beyond(self._reported, METERED):
+        if usage := _beyond(self._reported, COUNTS):
             said["usage"] = usage
         if any(each.metadata for each in self.candidates.values()):
             said["candidates"] = [each.metadata for each in self.in_order]
         return to_struct(said) if said else None
-
-    def _report(self, usage: dict[str, Any]) -> None:
-        self._reported |= {name: value for name, value in usage.items() if value is not None}
-        self.usage = usage_of(self._reported)
 
 
 class Candidate:
@@ -120,7 +126,8 @@ class Candidate:
         for part in objects(object_of(said, "content").get("parts")):
             yield from self._part(part, response_id)
         self.said |= _beyond(said, _KNOWN_IN_CANDIDATE)
-        if reason := text_of(said, "finishReason"):
+        reason = text_of(said, "finishReason")
+        if reason and reason != _UNSPECIFIED:
             self.finish = reason
             yield from self._whole(self._calls.end())
 

@@ -18,17 +18,19 @@ import orjson
 from sidecar.core.call import Usage
 from sidecar.core.catalog import Account
 from sidecar.core.faults import Unsupported
-from sidecar.providers.gemini_address import address, headers, is_vertex, resource
-from sidecar.providers.gemini_fault import fault_of_error
-from sidecar.providers.gemini_request import with_options
-from sidecar.providers.options import own_options
+from sidecar.providers.gemini_address import headers_of, is_vertex, resource, url_of
+from sidecar.providers.gemini_fault import error_in, fault_of_error
+from sidecar.providers.gemini_request import options_of, with_options
 from sidecar.providers.reading import answer_of, count, garbled, object_of, objects
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpRequest, HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
 
-_TASKS = {"search_query": "RETRIEVAL_QUERY", "search_document": "RETRIEVAL_DOCUMENT"}
-"""What Cohere's words for it are here; others are the same in upper case (ai.google.dev/api/embeddings#tasktype)."""
+_TASKS = {
+    **dict.fromkeys(("search_query", "query"), "RETRIEVAL_QUERY"),
+    **dict.fromkeys(("search_document", "document"), "RETRIEVAL_DOCUMENT"),
+}
+"""What others' words for it are here; others are the same in upper case (ai.google.dev/api/embeddings#tasktype)."""
 _KNOWN = frozenset({"embeddings", "embedding", "predictions", "usageMetadata"})
 
 
@@ -37,21 +39,21 @@ def encode_embedding(
 ) -> HttpRequest:
     if request.token_inputs:
         raise Unsupported("Gemini embeds text, not tokens")
-    options = own_options(request, account)
+    options = options_of(request, account)
     if not is_vertex(account):
         method, body = "batchEmbedContents", _batch(request, model, options)
     elif _by_predict(model):
         method, body = "predict", with_options(_predict(request), options)
     else:
         method, body = "embedContent", with_options(_content(request, model), options)
-    url = address(account, model, method)
-    return HttpRequest("POST", url, headers(account, secret, stream=False), orjson.dumps(body))
+    url = url_of(account, model, method)
+    return HttpRequest("POST", url, headers_of(account, secret), orjson.dumps(body))
 
 
 def decode_embedding(response: HttpResponse) -> Reply:
     body = answer_of(response)
     if body.get("error"):
-        raise fault_of_error(body, 0, response.headers)
+        raise fault_of_error(error_in(body), 0, response.headers)
     vectors = list(_vectors(body))
     if not vectors:
         raise garbled("the answer has no embeddings", response)
@@ -92,6 +94,7 @@ def _content(request: pb.EmbeddingRequest, model: str) -> dict[str, Any]:
 
 
 def _by_predict(model: str) -> bool:
+    """As Google's own client has it: github.com/googleapis/python-genai, t_is_vertex_embed_content_model."""
     return model.endswith("gemini-embedding-001") or not ("gemini" in model or "maas" in model)
 
 

@@ -13,13 +13,12 @@ from typing import Any
 import orjson
 
 from sidecar.core.faults import BadRequest, Unsupported
-from sidecar.providers.gemini_models import generation
+from sidecar.providers.gemini_models import ways_of
 from sidecar.providers.gemini_parts import Part, content_parts
 from sidecar.providers.gemini_signatures import signature_of_call, signed
 from taximeter.v1 import payload_pb2 as pb
 
 _SYSTEM = (pb.ROLE_SYSTEM, pb.ROLE_DEVELOPER)
-_MEDIA_IN_RESPONSES_FROM = (3,)
 
 
 class Conversation:
@@ -77,7 +76,7 @@ class Conversation:
         if message.tool_call_id:
             response["id"] = message.tool_call_id
         if media:
-            if (generation(self._model) or (0,)) < _MEDIA_IN_RESPONSES_FROM:
+            if not ways_of(self._model).media_in_results:
                 raise Unsupported(f"{self._model} takes text only as a tool's answer")
             response["parts"] = media
         return {"functionResponse": response}

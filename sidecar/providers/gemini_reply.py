@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.providers.gemini_answer import Answer
-from sidecar.providers.gemini_fault import fault_of_error
+from sidecar.providers.gemini_fault import error_in, fault_of_error
 from sidecar.providers.http import provider_request_id
 from sidecar.providers.reading import answer_of
 from sidecar.providers.structs import to_struct
@@ -17,7 +17,7 @@ from taximeter.v1 import payload_pb2 as pb
 def decode_chat(response: HttpResponse) -> Reply:
     body = answer_of(response)
     if body.get("error") and not body.get("candidates"):
-        raise fault_of_error(body, 0, response.headers)
+        raise fault_of_error(error_in(body), 0, response.headers)
     answer = Answer()
     parts = list(answer.read(body))
     if (fault := answer.fault()) is not None:

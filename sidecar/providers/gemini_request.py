@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +10,10 @@ import orjson
 
 from sidecar.core.catalog import Account
 from sidecar.core.faults import BadRequest, Unsupported
-from sidecar.providers.gemini_address import address, headers, is_vertex
+from sidecar.providers.gemini_address import headers_of, is_vertex, url_of
 from sidecar.providers.gemini_messages import Conversation
-from sidecar.providers.gemini_thinking import thinking_config
-from sidecar.providers.options import own_options
+from sidecar.providers.gemini_models import thinking as thinking_config
+from sidecar.providers.options import Request, own_options
 from sidecar.providers.structs import to_plain
 from sidecar.providers.wire import HttpRequest
 from taximeter.v1 import payload_pb2 as pb
@@ -30,6 +31,8 @@ _RENAMED = {
     "top_logprobs": "logprobs",
 }
 """Ours -> the field of `generationConfig` (ai.google.dev/api/generate-content#generationconfig)."""
+_RESOLUTIONS = {"high": "MEDIA_RESOLUTION_HIGH", "low": "MEDIA_RESOLUTION_LOW"}
+_UNDERSCORED = re.compile(r"_([a-z])")
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _FILES = "https://generativelanguage.googleapis.com/v1beta"
 """Where the Files API says its files are, whoever passes its name on."""
@@ -50,22 +53,31 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
         body["toolConfig"] = {"functionCallingConfig": calling}
     if config := _generation_config(request, model):
         body["generationConfig"] = config
-    body = with_options(body, own_options(request, account))
+    body = with_options(body, options_of(request, account))
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    url = address(account, model, method)
-    return HttpRequest("POST", url, headers(account, secret, stream=stream), orjson.dumps(body))
+    url = url_of(account, model, method)
+    return HttpRequest("POST", url, headers_of(account, secret, stream=stream), orjson.dumps(body))
+
+
+def options_of(request: Request, account: Account) -> dict[str, Any]:
+    """What is meant for Gemini is meant for it at Vertex AI, too. Google reads both spellings of a field (topK,
+    top_k), but not both at once."""
+    options = own_options(request, account, "gemini")
+    return {_UNDERSCORED.sub(lambda found: found[1].upper(), name): value for name, value in options.items()}
 
 
 def with_options(body: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as they stand. Gemini's own tools stand beside the caller's, and most of its fields are in groups
-    (`generationConfig`, `toolConfig`), of which options say some."""
-    merged = body | options
-    for name in options.keys() & body.keys():
-        ours, theirs = body[name], options[name]
-        if isinstance(ours, dict) and isinstance(theirs, dict):
-            merged[name] = ours | theirs
-        elif name == "tools" and isinstance(theirs, list):
-            merged[name] = [*ours, *theirs]
+    """The options last and untouched: field by field within what is ours, too (`generationConfig`, `toolConfig`).
+    Gemini's own tools stand beside the caller's."""
+    merged = dict(body)
+    for name, value in options.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[name] = with_options(before, value)
+        elif name == "tools" and isinstance(before, list) and isinstance(value, list):
+            merged[name] = [*before, *value]
+        else:
+            merged[name] = value
     return merged
 
 
@@ -103,13 +115,27 @@ def _function_calling(request: pb.ChatRequest) -> dict[str, Any]:
 
 
 def _generation_config(request: pb.ChatRequest, model: str) -> dict[str, Any]:
-    config = {theirs: getattr(request, ours) for ours, theirs in _RENAMED.items() if request.HasField(ours)}  # type: ignore[arg-type]
+    config: dict[str, Any] = {
+        theirs: getattr(request, ours)
+        for ours, theirs in _RENAMED.items()
+        if request.HasField(ours)  # type: ignore[arg-type]
+    }
+    if "logprobs" in config:
+        config.setdefault("responseLogprobs", True)  # without it the number is refused
     if request.stop:
         config["stopSequences"] = list(request.stop)
-    config |= _response_format(request.response_format)
+    if resolution := _media_resolution(request):
+        config["mediaResolution"] = resolution
     if thinking := thinking_config(request, model):
         config["thinkingConfig"] = thinking
-    return config
+    return config | _response_format(request.response_format)
+
+
+def _media_resolution(request: pb.ChatRequest) -> str:
+    """The highest `detail` that an image asks for: a request has but one (ai.google.dev/api/generate-content
+    #MediaResolution). Empty leaves it to the provider."""
+    details = {part.image.detail for message in request.messages for part in message.parts}
+    return next((found for detail, found in _RESOLUTIONS.items() if detail in details), "")
 
 
 def _response_format(wanted: pb.ResponseFormat) -> dict[str, Any]:

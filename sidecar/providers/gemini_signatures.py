@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sidecar.providers.gemini_models import generation
+from sidecar.providers.gemini_models import ways_of
 from sidecar.providers.reading import text_of
 from taximeter.v1 import payload_pb2 as pb
 
@@ -17,7 +17,6 @@ ON_THOUGHT, ON_TEXT, AFTER_TEXT = "gemini:thought", "gemini:text", "gemini:end"
 """A thought's own; the text's; that of an empty part which ends a stream."""
 FOREIGN = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Documented for calls that another model made; without it, the models that demand signatures refuse them."""
-_DEMANDED_FROM = 3
 
 
 def block_of(part: dict[str, Any], thought: str) -> pb.ReasoningBlock | None:
@@ -48,5 +47,4 @@ def signature_of_call(call: pb.ToolCall, place: int, model: str) -> dict[str, st
     """Of calls made at once only the first one has it, and must have it."""
     if call.signature:
         return {"thoughtSignature": call.signature}
-    demanded = place == 0 and (generation(model) or (0,)) >= (_DEMANDED_FROM,)
-    return {"thoughtSignature": FOREIGN} if demanded else {}
+    return {"thoughtSignature": FOREIGN} if place == 0 and ways_of(model).signed else {}

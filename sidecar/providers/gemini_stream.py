@@ -14,7 +14,7 @@ import orjson
 from sidecar.core.call import Usage
 from sidecar.core.faults import StreamCut
 from sidecar.providers.gemini_answer import Answer
-from sidecar.providers.gemini_fault import fault_of_error
+from sidecar.providers.gemini_fault import error_in, fault_of_error
 from sidecar.providers.reading import objects
 from sidecar.providers.sse import SseParser
 from sidecar.providers.wire import Reply
@@ -26,14 +26,13 @@ class ChatReader:
     def __init__(self) -> None:
         self._sse = SseParser()
         self._answer = Answer()
-        self._blocked = False
         self.events = 0
         self.malformed = 0
 
     @property
     def done(self) -> bool:
         """Of a blocked prompt only: what was used may come after the last finish reason."""
-        return self._blocked
+        return self._answer.blocked
 
     @property
     def complete(self) -> bool:
@@ -60,7 +59,7 @@ class ChatReader:
         if any(True for event in self._sse.flush() for _ in self._read(event.data)):
             raise StreamCut("the stream ended within an event")
         answer = self._answer
-        if not self.complete and not self._blocked:
+        if not self.complete and not answer.blocked:
             raise StreamCut("the stream ended before its end was told")
         if (fault := answer.fault()) is not None:
             raise fault
@@ -81,8 +80,5 @@ class ChatReader:
             return
         self.events += 1
         if event.get("error"):
-            raise fault_of_error(event, 0)
+            raise fault_of_error(error_in(event), 0)
         yield from self._answer.read(event)
-        feedback = event.get("promptFeedback")
-        if isinstance(feedback, dict) and feedback.get("blockReason") and not self._answer.candidates:
-            self._blocked = True
