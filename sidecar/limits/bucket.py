@@ -44,11 +44,13 @@ class Bucket:
         lacking = min(need, self.capacity) - self.level(now)
         return lacking / self.per_s if lacking > 1e-9 else 0.0
 
-    def take(self, amount: float, now: float) -> None:
+    def take(self, amount: float, now: float) -> float:
         """Gives back where `amount` is negative. Never owes more than it holds: whatever a provider reports, no
-        account is blocked for longer than its window."""
-        self._level = max(min(self.capacity, self.level(now) - amount), -self.capacity)
+        account is blocked for longer than its window. Returns what it has less now than before."""
+        before = self.level(now)
+        self._level = max(min(self.capacity, before - amount), -self.capacity)
         self._at = now
+        return before - self._level
 
     def full_in_s(self, now: float) -> float:
         return (self.capacity - self.level(now)) / self.per_s
@@ -70,11 +72,7 @@ def lacking(buckets: Buckets, need: Need, clock: Clock) -> tuple[str, float] | N
     return (unit, longest) if unit else None
 
 
-def charge(buckets: Buckets, need: Need, now: float) -> int:
-    """Takes one request. Returns the tokens taken."""
-    tokens = 0
-    for held, bucket in buckets.items():
-        if held == TOKENS:
-            tokens = need()
-        bucket.take(1 if held == REQUESTS else tokens, now)
-    return tokens
+def charge(buckets: Buckets, need: Need, now: float) -> float:
+    """Takes one request. Returns the tokens taken, which are fewer than needed where the bucket holds fewer."""
+    taken = {held: bucket.take(1 if held == REQUESTS else need(), now) for held, bucket in buckets.items()}
+    return taken.get(TOKENS, 0.0)

@@ -21,6 +21,8 @@ from sidecar.limits.use import MINUTE_S, Permit, Use
 
 MAX_TARGETS = 1024
 """Direct calls may name any model: of more than this, the one told of longest ago is forgotten."""
+SHORTEST_S, LONGEST_S = 0.1, 31 * 86400.0
+"""A provider may tell of any window; one outside these is taken for the nearer of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +171,10 @@ class Limits:
     def _bucket(self, told: Allowance, now: float) -> Bucket:
         """Refills as fast as its window and its reset say; without either, in a minute."""
         used = told.limit - told.remaining
-        by_reset = used / told.reset_s if told.reset_s and used else 0.0
-        by_window = told.limit / (told.window_s or MINUTE_S) if told.window_s or not by_reset else 0.0
-        window_s = told.window_s or (told.limit / by_reset if by_reset else MINUTE_S)
-        return Bucket(told.limit, max(by_reset, by_window) / self._scale, now, told.remaining, window_s)
+        by_reset_s = told.limit * told.reset_s / used if told.reset_s and used else 0.0
+        window_s = _within(told.window_s or by_reset_s or MINUTE_S)
+        refills_s = min(window_s, _within(by_reset_s)) if by_reset_s else window_s
+        return Bucket(told.limit, told.limit / refills_s / self._scale, now, told.remaining, window_s)
 
     def _shown(self, account: Account) -> AccountLimits:
         use = self._uses.get(account.name)
@@ -199,6 +201,10 @@ class Limits:
         full_at_ns = self._clock.wall_ns() + round(bucket.full_in_s(now) * 1e9)
         left = math.floor(bucket.level(now) + 1e-6)
         return Rate(int(bucket.capacity), round(bucket.window_s, 3), left, full_at_ns, own is None)
+
+
+def _within(window_s: float) -> float:
+    return min(max(window_s, SHORTEST_S), LONGEST_S)
 
 
 def _doors(catalog: Catalog) -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -57,7 +57,7 @@ class Permit:
 
     __slots__ = ("_clock", "_released", "_tokens", "_use", "wait_s")
 
-    def __init__(self, use: Use, tokens: int, wait_s: float, clock: Clock) -> None:
+    def __init__(self, use: Use, tokens: float, wait_s: float, clock: Clock) -> None:
         self._use = use
         self._tokens = tokens
         self._clock = clock

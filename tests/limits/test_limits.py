@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sidecar.core.call import Target
 from sidecar.core.catalog import Account, Allowance, Key, RateLimits
 from sidecar.limits import Limits
-from sidecar.limits.limits import MAX_TARGETS
+from sidecar.limits.limits import LONGEST_S, MAX_TARGETS, SHORTEST_S
 from tests.support.limits import TARGET, Hands, limited, need
 from tests.support.routes import catalog
 
@@ -108,6 +110,18 @@ def test_a_permit_tells_how_long_its_room_is_away(limits: Limits) -> None:
     assert waits == pytest.approx([0, 1, 2, 3])
 
 
+def test_a_call_larger_than_the_limit_counts_with_all_that_it_used(limits: Limits) -> None:
+    account = limited(tokens_per_minute=600)
+    limits.take(account, TARGET, need(5000)).release(1100)
+    assert told(limits, account, 600) == "its 600 tokens a minute are used up, 110 s"
+
+
+def test_a_call_larger_than_the_limit_that_was_not_sent_counts_nothing(limits: Limits) -> None:
+    account = limited(tokens_per_minute=600)
+    limits.take(account, TARGET, need(5000)).unused()
+    assert told(limits, account, 600) == ""
+
+
 @pytest.mark.parametrize(
     ("allowance", "tokens", "expected"),
     [
@@ -127,6 +141,29 @@ def test_learned(limits: Limits, allowance: Allowance, tokens: int, expected: st
     assert told(limits, account, tokens) == expected
     blocked = limits.blocked(account, TARGET, need(tokens))
     assert blocked is None or not blocked.firm, "a hint"
+
+
+counts = st.integers(0, 10**15 - 1)
+spans = st.none() | st.floats(0, allow_nan=False, allow_infinity=False)
+
+
+@given(limit=counts.filter(bool), remaining=counts, reset_s=spans, window_s=spans)
+@example(limit=10, remaining=0, reset_s=0.0001, window_s=None)
+@example(limit=10**15 - 1, remaining=0, reset_s=0.001, window_s=None)
+@example(limit=10, remaining=0, reset_s=None, window_s=1e308)
+@example(limit=10, remaining=0, reset_s=None, window_s=5e-324)
+def test_whatever_a_provider_tells_can_be_waited_for_and_shown(
+    limit: int, remaining: int, reset_s: float | None, window_s: float | None
+) -> None:
+    limits, account = Limits(Hands().clock()), limited()
+    limits.learn(TARGET, [Allowance("requests", limit, min(remaining, limit), reset_s, window_s)])
+    blocked = limits.blocked(account, TARGET, need())
+    assert blocked is None or 0 < blocked.wait_s <= LONGEST_S
+    (shown,) = limits.snapshot([account])
+    assert shown.requests is not None
+    assert SHORTEST_S <= shown.requests.window_s <= LONGEST_S
+    assert 0 <= shown.requests.full_at_ns - 1000 * 10**9 <= LONGEST_S * 1e9 + 1
+    assert shown.requests.remaining == min(remaining, limit)
 
 
 def test_what_was_learned_of_one_model_says_nothing_of_another(limits: Limits) -> None:
