@@ -12,7 +12,10 @@ _JITTER = 0.2
 
 @dataclass(slots=True)
 class _Watched:
-    due_s: float
+    since_s: float
+    """Out of service, or asked last."""
+    intervals: float
+    """From then until it is due: of whatever length they are when it is looked."""
     failures: int = 0
     """In a row."""
 
@@ -30,17 +33,17 @@ class Recheck:
         Who has just gone is asked an interval later. Where calls are kept from it, then every interval; else, since
         the next call tries anyway, ever more rarely.
         """
-        self._watched = {name: self._watched.get(name) or _Watched(now + self._jittered(every_s)) for name in troubled}
-        found = [name for name, watched in self._watched.items() if watched.due_s <= now]
+        self._watched = {name: self._watched.get(name) or _Watched(now, self._jittered(1)) for name in troubled}
+        found = [name for name, each in self._watched.items() if each.since_s + each.intervals * every_s <= now]
         for name in found:
             watched = self._watched[name]
             times = 1 if troubled[name] else min(2**watched.failures, LONGEST)
-            watched.due_s = now + self._jittered(every_s) * times
+            watched.since_s, watched.intervals = now, self._jittered(times)
         return found
 
     def answered(self, name: str, *, ok: bool) -> None:
         if (watched := self._watched.get(name)) is not None:
             watched.failures = 0 if ok else watched.failures + 1
 
-    def _jittered(self, every_s: float) -> float:
-        return every_s * (1 + _JITTER * (self._random() - 0.5))
+    def _jittered(self, intervals: int) -> float:
+        return intervals * (1 + _JITTER * (self._random() - 0.5))

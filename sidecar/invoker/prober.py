@@ -23,8 +23,8 @@ ANSWER_S = 10.0
 LEAST_ANSWER_S = 1.0
 """However times are scaled."""
 MAX_BYTES = 8 * 1024 * 1024
-LOOKS = 4
-"""How often within an interval it is looked who is due."""
+LOOKS, LOOK_S = 4, 1.0
+"""How often within an interval, or at least, it is looked who is due."""
 UNUSABLE, NOT_SUPPORTED = "unusable", "not_supported"
 NOT_ASKED = (UNUSABLE, NOT_SUPPORTED)
 """Nothing was sent."""
@@ -76,20 +76,20 @@ class Prober:
         self._recheck = Recheck(random)
         self._log = log
         self._tallies: dict[str, Tally] = {}
-        self._under_way: dict[str, asyncio.Task[Probed]] = {}
+        self._under_way: dict[asyncio.Task[Probed], Account] = {}
 
     def tally(self, provider: str) -> Tally:
         return self._tallies.get(provider, _NONE)
 
     async def probe(self, account: Account) -> Probed:
-        """Asks now. Whoever asks meanwhile gets the same answer: nobody can hammer a provider with this."""
+        """Asks now. Whoever asks meanwhile gets the same answer, unless a reload has changed the account."""
         return await asyncio.shield(self._started(account))
 
     async def keep_probing(self, interval_s: Callable[[], float]) -> None:
         """Until cancelled. `interval_s` may change at any time; 0: nobody is asked."""
         while True:
             every_s = interval_s() * self._catalog().time_scale
-            await asyncio.sleep(every_s / LOOKS or 1.0)
+            await asyncio.sleep(min(every_s / LOOKS, LOOK_S) or LOOK_S)
             if not every_s:
                 continue
             accounts = self._catalog().accounts
@@ -97,7 +97,7 @@ class Prober:
                 self._started(accounts[name])
 
     async def close(self) -> None:
-        tasks = tuple(self._under_way.values())
+        tasks = tuple(self._under_way)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -114,18 +114,20 @@ class Prober:
         return found
 
     def _started(self, account: Account) -> asyncio.Task[Probed]:
-        task = self._under_way.get(account.name)
-        if task is None:
-            task = self._under_way[account.name] = asyncio.create_task(self._probed(account))
-            task.add_done_callback(lambda _: self._under_way.pop(account.name, None))
-        return task
+        found = next((task for task, asked in self._under_way.items() if asked == account), None)
+        if found is None:
+            found = asyncio.create_task(self._probed(account))
+            self._under_way[found] = account
+            found.add_done_callback(self._under_way.pop)
+        return found
 
     async def _probed(self, account: Account) -> Probed:
         """With each key that is aside; if none is, with the first."""
         aside = [key for key in account.keys if self._health.key_aside(key.key_id)]
         probed = [await self._asked(account, key) for key in aside or account.keys[:1] or (_NO_KEY,)]
         worst = next((each for each in probed if not each.ok), probed[0])
-        if worst.error_type not in NOT_ASKED:
+        in_force = self._catalog().accounts.get(account.name) == account
+        if in_force and worst.error_type not in NOT_ASKED:
             self._count(account.name, worst, len(probed))
         return worst
 

@@ -100,6 +100,18 @@ async def test_many_who_ask_at_once_send_one_question(scene: MakeScene) -> None:
     assert len(provider.hits) == 1
 
 
+async def test_who_asks_after_a_reload_is_not_told_of_the_old_address(scene: MakeScene) -> None:
+    served, (old, new) = await scene([on.silence], [MODELS])
+    asking = asyncio.create_task(probe(served))
+    await until(lambda: old.hits)
+    elsewhere = replace(served.rig.catalog.accounts["a"], base_url=served.rig.catalog.accounts["b"].base_url)
+    served.rig.catalog = replace(served.rig.catalog, accounts={"a": elsewhere})
+    assert (await probe(served)).ok
+    assert (await asking).error_type == "response_timeout"
+    assert (len(old.hits), len(new.hits)) == (1, 1)
+    assert served.prober.tally("a").failed == 0, "and that address counts no more"
+
+
 async def test_a_dead_provider_is_back_with_the_first_call_after_a_probe_was_answered(scene: MakeScene) -> None:
     """The circuit would have stayed open for longer; the call that tries closes it."""
     served, (provider,) = await scene([DOWN], time_scale=1.0)

@@ -38,6 +38,13 @@ def test_who_is_back_is_asked_no_more() -> None:
     assert recheck.due({"a": True}, EVERY_S, 200) == [], "gone anew: an interval later"
 
 
+def test_another_interval_counts_at_once() -> None:
+    recheck = Recheck(lambda: 0.5)
+    recheck.due({"a": True}, 3600.0, 0)
+    assert recheck.due({"a": True}, EVERY_S, 9) == []
+    assert recheck.due({"a": True}, EVERY_S, 10) == ["a"]
+
+
 @given(st.floats(0, 0.999))
 def test_back_within_half_a_minute_whatever_the_jitter(random: float) -> None:
     """Also on the safe side of the other bound: never two questions within two thirds of an interval."""
