@@ -111,7 +111,7 @@ def _sift(
         account = catalog.accounts.get(route.target.provider)
         model = _model(route.target.model, alias, account, operation) if account else route.target.model
         target = Target(route.target.provider, model)
-        reason, detail = _obstacle(account, alias, operation, model, supports)
+        reason, detail = next(_obstacles(account, alias, operation, model, supports), ("", ""))
         if account is None or reason:
             yield Skip(target, reason, detail)
         else:
@@ -127,23 +127,28 @@ def _sift(
             )
 
 
-def _obstacle(
+def _obstacles(
     account: Account | None, alias: Alias | None, operation: Operation, model: str, supports: Supports
-) -> tuple[str, str]:
-    """Why a place cannot serve, as (reason, words); two empty strings if it can. What no key could mend comes first."""
+) -> Iterator[tuple[str, str]]:
+    """Why a place cannot serve, as (reason, words). What no key could mend comes first; `supports`, which imports the
+    wire's module, is asked only of an account that is usable."""
     if account is None:
-        return "UNKNOWN_PROVIDER", "not configured"
-    offered = not account.operations or operation in account.operations
-    obstacles = (
-        (not offered, "NOT_SUPPORTED", f"no {operation}"),
-        (not account.enabled, "DISABLED", "disabled"),
-        (account.needs_key and not account.keys, "NO_KEY", account.unusable or "no key"),
-        (bool(account.unusable), "UNUSABLE", account.unusable),
-        (not supports(account, operation), "NOT_SUPPORTED", f"no {operation}"),
-        (account.aggregator and alias is not None and not alias.allow_aggregators, "AGGREGATOR", "an aggregator"),
-        (not model, "NO_MODEL", f"no model for {operation}"),
-    )
-    return next(((reason, detail) for stands, reason, detail in obstacles if stands), ("", ""))
+        yield "UNKNOWN_PROVIDER", "not configured"
+        return
+    if account.operations and operation not in account.operations:
+        yield "NOT_SUPPORTED", f"no {operation}"
+    if not account.enabled:
+        yield "DISABLED", "disabled"
+    if account.needs_key and not account.keys:
+        yield "NO_KEY", account.unusable or "no key"
+    if account.unusable:
+        yield "UNUSABLE", account.unusable
+    if not supports(account, operation):
+        yield "NOT_SUPPORTED", f"no {operation}"
+    if account.aggregator and alias is not None and not alias.allow_aggregators:
+        yield "AGGREGATOR", "an aggregator"
+    if not model:
+        yield "NO_MODEL", f"no model for {operation}"
 
 
 def _model(model: str, alias: Alias | None, account: Account, operation: Operation) -> str:

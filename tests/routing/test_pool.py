@@ -40,6 +40,19 @@ def test_a_wire_without_the_operation_is_passed_over() -> None:
     assert [skip.reason for skip in found.skips] == ["NOT_SUPPORTED"]
 
 
+def test_the_wire_of_an_account_that_is_not_set_up_is_left_alone() -> None:
+    """Its module would be imported on the call path."""
+    asked: list[str] = []
+
+    def supports(account: Account, operation: Operation) -> bool:
+        asked.append(account.name)
+        return True
+
+    accounts = [account("a", keys=(), unusable="no key"), account("b", enabled=False), account("c")]
+    pool_of(call(), catalog(accounts, chain("a", "b", "c")), supports, lambda *_: ModelFacts())
+    assert asked == ["c"]
+
+
 def test_a_route_to_an_account_that_is_gone() -> None:
     found = pool(catalog([account("b")], chain("a", "b")), call())
     assert [skip.reason for skip in found.skips] == ["UNKNOWN_PROVIDER"]
