@@ -49,7 +49,9 @@ class Answer:
         """Delta and ToolCallDelta messages."""
         self.model = text_of(body, "modelVersion") or self.model
         self.response_id = text_of(body, "responseId") or self.response_id
-        self._reported |= {name: v for name, v in object_of(body, "usageMetadata").items() if v is not None}
+        usage = object_of(body, "usageMetadata")
+        if usage_of(usage):
+            self._reported = usage
         self._said |= _beyond(body, _KNOWN)
         for place, said in enumerate(objects(body.get("candidates"))):
             index = index_of(said, place)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from sidecar.providers.gemini_answer import Answer
 from sidecar.providers.gemini_fault import error_in, fault_of_error
 from sidecar.providers.http import provider_request_id
-from sidecar.providers.reading import answer_of
+from sidecar.providers.reading import garbled, objects
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import invocation_pb2
@@ -15,11 +17,11 @@ from taximeter.v1 import payload_pb2 as pb
 
 
 def decode_chat(response: HttpResponse) -> Reply:
-    body = answer_of(response)
-    if body.get("error") and not body.get("candidates"):
-        raise fault_of_error(error_in(body), 0, response.headers)
-    answer = Answer()
-    parts = list(answer.read(body))
+    answer, parts = Answer(), []
+    for body in _bodies(response):
+        if body.get("error"):
+            raise fault_of_error(error_in(body), 0, response.headers)
+        parts += answer.read(body)
     if (fault := answer.fault()) is not None:
         fault.http_status = response.status
         fault.provider_request_id = provider_request_id(response.headers)
@@ -34,6 +36,18 @@ def decode_chat(response: HttpResponse) -> Reply:
         payload.provider_metadata.CopyFrom(metadata)
     finishes = tuple(candidate.finish for candidate in answer.in_order)
     return Reply(payload, answer.usage, answer.model, finishes, answer.response_id)
+
+
+def _bodies(response: HttpResponse) -> list[dict[str, Any]]:
+    """One; or the list that a stream comes as where a gateway asks for no stream of events."""
+    try:
+        found = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        found = None
+    bodies = objects(found if isinstance(found, list) else [found])
+    if not bodies:
+        raise garbled("the answer is not a JSON object", response)
+    return bodies
 
 
 def _message(parts: list[Any]) -> pb.ChatMessage:

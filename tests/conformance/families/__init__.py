@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conformance.families import anthropic, azure, bedrock, cohere, ollama, openai, replicate, responses
+from tests.conformance.families import anthropic, azure, bedrock, cohere, gemini, ollama, openai, replicate, responses
 from tests.conformance.family import Family
 from tests.support.providers_replay import Exchange, load
 
@@ -12,6 +12,7 @@ FAMILIES: tuple[Family, ...] = (
     anthropic.FAMILY,
     openai.FAMILY,
     cohere.FAMILY,
+    gemini.FAMILY,
     ollama.FAMILY,
     responses.FAMILY,
     replicate.FAMILY,
