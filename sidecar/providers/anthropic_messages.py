@@ -91,8 +91,8 @@ def _blocks(message: pb.ChatMessage) -> list[Block]:
 def _assistant_blocks(message: pb.ChatMessage) -> list[Block]:
     """Reasoning first: only signed or redacted blocks are taken back, and bare text is not one."""
     said = content_blocks(message)
-    if message.refusal and not said:
-        said = [{"type": "text", "text": message.refusal}]
+    if message.refusal:
+        said.append({"type": "text", "text": message.refusal})
     thoughts = [thought for block in message.reasoning_blocks if (thought := _thought(block))]
     return [*thoughts, *said, *(_tool_use(call) for call in message.tool_calls)]
 

@@ -95,8 +95,11 @@ def _response_format(kind: str, response_format: pb.ResponseFormat) -> dict[str,
     """A schema stands beside the type "json_object", and is always adhered to."""
     if kind != "json_schema":
         return {"type": kind}
-    schema = response_format.json_schema
-    return {"type": "json_object", **({"json_schema": to_plain(schema.schema)} if schema.HasField("schema") else {})}
+    wanted = response_format.json_schema
+    if not wanted.HasField("schema"):
+        return {"type": "json_object"}
+    about = {"description": wanted.description} if wanted.description else {}
+    return {"type": "json_object", "json_schema": {**about, **to_plain(wanted.schema)}}
 
 
 def _thinking(request: pb.ChatRequest) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from sidecar.core.faults import BadRequest, Unsupported
-from sidecar.providers.openai_messages import tool_call
+from sidecar.providers.openai_messages import thoughts_of, tool_call
 from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
 
@@ -57,8 +57,8 @@ def _message(message: pb.ChatMessage) -> dict[str, Any]:
     body: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
     if images:
         body["images"] = images
-    if message.reasoning:
-        body["thinking"] = message.reasoning
+    if thoughts := thoughts_of(message):
+        body["thinking"] = thoughts
     if message.tool_calls:
         body["tool_calls"] = [_call(call) for call in message.tool_calls]
     return body

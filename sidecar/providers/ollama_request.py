@@ -29,6 +29,7 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
         logit_bias=bool(request.logit_bias),
         tool_choice=request.tool_choice.WhichOneof("choice") == "name" or request.tool_choice.mode == "required",
         reasoning_max_tokens=request.reasoning_max_tokens > 0,
+        strict=any(tool.strict for tool in request.tools),
     )
     messages = messages_json(request.messages)
     if request.prompt:
@@ -105,7 +106,9 @@ def _format(response_format: pb.ResponseFormat) -> Any:
         case "json_object":
             return "json"
         case "json_schema" if response_format.json_schema.HasField("schema"):
-            return to_plain(response_format.json_schema.schema)
+            about = response_format.json_schema.description
+            schema = to_plain(response_format.json_schema.schema)
+            return {"description": about, **schema} if about else schema
         case "json_schema":
             return "json"
         case _:

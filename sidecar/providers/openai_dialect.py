@@ -38,6 +38,10 @@ class Dialect:
     """Fields it answers with an error."""
     file_part: str = "file"
     """How a file stands in a message: OpenAI's "file", or "document_url" (Mistral), which takes URLs too."""
+    cache_control: bool = False
+    """Its content parts can end what is to be cached, as Anthropic's can; if not, it caches by itself."""
+    input_type: str = ""
+    """Field that says what vectors are for; empty = it does not ask."""
     prefix: bool = False
     """A last message of the assistant, which the answer is to continue, must say so by `prefix` (Mistral)."""
     completion_path: str = COMPLETIONS

@@ -11,6 +11,8 @@ from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.openai_dialect import DOCUMENT_URL, THINKING_PART, Dialect
 from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
+BETWEEN_THOUGHTS = "\n\n"
+"""Between two blocks of reasoning, which are paragraphs of their own."""
 
 _ROLES = {
     pb.ROLE_SYSTEM: "system",
@@ -40,11 +42,24 @@ def message_json(message: pb.ChatMessage, dialect: Dialect) -> dict[str, Any]:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in message.tool_calls
         ]
-    if message.reasoning:
-        _give_back_reasoning(body, message.reasoning, dialect)
+    if thoughts := thoughts_of(message):
+        _give_back_reasoning(body, thoughts, dialect)
+    return body
+
+def thoughts_of(message: pb.ChatMessage) -> str:
+    """Its reasoning as text, told as such or in blocks only."""
+    return message.reasoning or BETWEEN_THOUGHTS.join(block.text for block in message.reasoning_blocks if block.text)
+
+
+
+    body = _part(part, dialect)
+    if dialect.cache_control and part.HasField("cache_point"):
+        ttl = {"ttl": part.cache_point.ttl} if part.cache_point.ttl else {}
+        body["cache_control"] = {"type": "ephemeral", **ttl}
     return body
 
 
+def _part(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
 def part_json(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
     match part.WhichOneof("part"):
         case "text":

@@ -66,6 +66,8 @@ def encode_embedding(
     body: dict[str, Any] = {"input": tokens or list(request.inputs)}
     if request.HasField("dimensions"):
         body["dimensions"] = request.dimensions
+    if request.input_type and (asks := dialect_of(account).input_type):
+        body[asks] = request.input_type
     return _post("/embeddings", body, request, model=model, stream=False, account=account, secret=secret)
 
 

@@ -122,6 +122,7 @@ def _text(message: pb.ChatMessage) -> str:
                 "a model at Replicate takes images, audio and files in inputs of its own: name them in provider_options"
             )
         pieces.append(part.text)
+    pieces.append(message.refusal)
     return "".join(pieces)
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sidecar.providers.openai_messages import BETWEEN_THOUGHTS
 from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
 
 CONTENT_FILTER = "content_filter"
-BETWEEN_THOUGHTS = "\n\n"
-"""Between two parts of the reasoning, which are paragraphs of their own."""
 SIGNATURE = "thought_signature"
 """Of a call by a model whose vendor demands it back (Gemini at Perplexity)."""
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}

@@ -10,16 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sidecar.providers.openai_messages import BETWEEN_THOUGHTS
 from sidecar.providers.reading import text_of
-from sidecar.providers.responses_output import (
-    BETWEEN_THOUGHTS,
-    CALLS,
-    SIGNATURE,
-    call_id,
-    reasoning_block,
-    texts,
-    thoughts,
-)
+from sidecar.providers.responses_output import CALLS, SIGNATURE, call_id, reasoning_block, texts, thoughts
 from taximeter.v1 import invocation_pb2 as pb
 
 Event = dict[str, Any]
