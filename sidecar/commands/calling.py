@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sidecar.cli import Exit
-from sidecar.commands.context import configuration, err, fail
+from sidecar.commands.context import configuration, err, fail, whereabouts
 
 if TYPE_CHECKING:
     from taximeter import Client
@@ -18,8 +18,8 @@ def where(address: str) -> str:
     """The address to call: as given, TAXIMETER_ADDRESS, this home's socket, or where a sidecar would listen."""
     if address or os.environ.get("TAXIMETER_ADDRESS"):
         return address or os.environ["TAXIMETER_ADDRESS"]
-    settings = configuration().settings
-    return f"unix:{settings.socket}" if settings.socket.exists() else settings.listen
+    socket = whereabouts().socket
+    return f"unix:{socket}" if socket.exists() else configuration().settings.listen
 
 
 @contextmanager

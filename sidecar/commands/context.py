@@ -17,7 +17,7 @@ from rich.console import Console
 from sidecar.cli import Exit
 
 if TYPE_CHECKING:
-    from sidecar.settings import Loaded
+    from sidecar.settings import Loaded, Settings
 
 PIPED_WIDTH = 240
 """Columns where nobody's terminal says otherwise: a table in a file is not to be folded."""
@@ -38,6 +38,13 @@ def configuration() -> Loaded:
             err.print(error, markup=False)
         raise typer.Exit(Exit.USAGE) from None
     return loaded
+
+
+def whereabouts() -> Settings:
+    """Where running processes are found. For asking them; whoever works on files needs the `configuration`."""
+    from sidecar import settings
+
+    return settings.whereabouts(os.environ, Path.cwd())
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from sidecar.cli import Exit
-from sidecar.commands.context import configuration, fail, out, print_json
+from sidecar.commands.context import fail, out, print_json, whereabouts
 from sidecar.commands.probes import answering, reachable, serving, shown
 
 
 def health(part: str, *, as_json: bool) -> int:
     """Asks one part of this home. Returns an exit code."""
-    settings = configuration().settings
+    settings = whereabouts()
     probes: dict[str, Callable[[], Awaitable[bool]]] = {
         "sidecar": lambda: serving(settings.socket),
         "bookkeeper": lambda: answering(settings.home / "bookkeeper.sock"),

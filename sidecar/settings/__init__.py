@@ -5,6 +5,7 @@ from sidecar.settings.load import Check, Loaded, load
 from sidecar.settings.local import any_usable, with_local_model
 from sidecar.settings.sources import ConfigErrors, Mistake, Origin, Problems
 from sidecar.settings.system import Settings
+from sidecar.settings.whereabouts import whereabouts
 
 __all__ = [
     "Check",
@@ -21,5 +22,6 @@ __all__ = [
     "load",
     "reload_on_change",
     "reload_on_signal",
+    "whereabouts",
     "with_local_model",
 ]

@@ -86,6 +86,18 @@ def test_by_signal_by_request_and_by_command(begin: Begin) -> None:
     assert process.stop() == 0
 
 
+@pytest.mark.parametrize("bad", [BAD, "nonsense"], ids=["mistakes", "not-toml"])
+def test_the_command_line_reaches_a_sidecar_whose_files_are_bad_now(begin: Begin, bad: str) -> None:
+    """A health check that failed would have the orchestrator end a sidecar that serves well."""
+    scene, _ = begin(TAXIMETER_RELOAD_INTERVAL="off")
+    shell = Shell(scene.stack.env, scene.stack.cwd)
+    scene.write('["one"]', bad)
+    refused = shell.run("reload")
+    assert (refused.code, "stays as it was" in refused.err) == (2, True)
+    assert shell.run("health", "sidecar").code == 0
+    assert shell.run("invoke", "hello", "--alias", "mine").code == 0
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.xdist_group("heavy")
 def test_up_passes_sighup_on_to_its_sidecar() -> None:
