@@ -17,6 +17,8 @@ from sidecar.limits import Limits
 from sidecar.providers.wire import Wire
 from sidecar.routing import Plan, Planned, plan, reasons, summary, timeouts_for
 
+STAYS = "After a failure no other target is tried (AI_RETRY_FAILED=false)."
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -90,7 +92,10 @@ class Planner:
             )
             for each, why in zip(targets, reasons(made, call, outlook, prices), strict=True)
         )
-        return Explanation(made, explained, summary(made, call), 1 + catalog.retry.max_retries, refusal)
+        why = summary(made, call)
+        if len(targets) > 1 and not catalog.retry.retry_failed:
+            why = f"{why} {STAYS}"
+        return Explanation(made, explained, why, 1 + catalog.retry.max_retries, refusal)
 
     def told(self, made: Plan, call: Call, outlook: Outlook) -> Mapping[str, object]:
         """The plan, as the log tells it."""

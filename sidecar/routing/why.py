@@ -35,7 +35,8 @@ def summary(plan: Plan, call: Call) -> str:
         giver = "the call's" if call.preference is not None else "the alias's"
         told.append(f"{_PREFERENCES[plan.preference]} ({giver} preference {plan.preference})")
     if call.preferred_provider:
-        told.append(f"{call.preferred_provider} before the others (preferred)")
+        there = any(_preferred(each, call) for each in plan.targets)
+        told.append(f"{call.preferred_provider} {'before the others' if there else 'is not among them'} (preferred)")
     return "; ".join(told) + "."
 
 
@@ -50,13 +51,17 @@ def reasons(plan: Plan, call: Call, view: View, prices: dict[Target, int | None]
             found.append(f"rate limited ({later[planned.target]}): comes back if all others fail")
         elif (blocked := view.blocked(planned)) is not None:
             found.append(f"waited for, since nothing else is left: {blocked.detail}")
-        elif call.preferred_provider in (planned.account.name, planned.account.type):
+        elif _preferred(planned, call):
             found.append("preferred provider")
         elif planned.weight <= 0:
             found.append("weight 0: only as fallback")
         else:
             found.append(_place(place, planned, plan, prices, view.typical_s(planned.target, call.streamed)))
     return found
+
+
+def _preferred(planned: Planned, call: Call) -> bool:
+    return call.preferred_provider in (planned.account.name, planned.account.type)
 
 
 def _place(place: int, planned: Planned, plan: Plan, prices: dict[Target, int | None], typical_s: float | None) -> str:

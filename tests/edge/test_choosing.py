@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar.core.call import Capability, Operation, Strategy, Target, Timeouts
-from sidecar.core.catalog import Account, Alias, Catalog, Key, RateLimits, Route
+from sidecar.core.catalog import Account, Alias, Catalog, Key, RateLimits, RetryPolicy, Route
 from sidecar.core.faults import RateLimited
 from sidecar.pricing import Pricing
 from taximeter.v1 import catalog_pb2 as pb
@@ -121,6 +121,11 @@ async def test_the_whole_answer(start: Start) -> None:
     ]
     assert (plan.error_reason, plan.error_message) == ("", "")
     assert plan.why.startswith("Alias 'turns': in turn (round-robin)")
+
+
+async def test_it_says_where_no_failure_leads_on(start: Start) -> None:
+    plan = await explained(await start(retry=RetryPolicy(retry_failed=False)), chat(task="turns"))
+    assert plan.why.endswith("After a failure no other target is tried (AI_RETRY_FAILED=false).")
 
 
 async def test_asking_uses_up_no_turn_and_writes_no_row(start: Start) -> None:
