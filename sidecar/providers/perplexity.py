@@ -13,6 +13,7 @@ from typing import Any
 from sidecar.core.call import Operation
 from sidecar.providers import perplexity_request
 from sidecar.providers.openai_fault import fault_of_response
+from sidecar.providers.reading import text_of
 from sidecar.providers.responses_output import CALLS, call_id
 from sidecar.providers.responses_parts import Event, Parts, ResponseParts
 from sidecar.providers.responses_reply import decode_chat
@@ -32,7 +33,7 @@ class AgentParts(ResponseParts):
     def rest(self, items: list[Event]) -> Parts:
         yield from super().rest(items)
         for place, item in enumerate(items):
-            if item.get("type") in CALLS and call_id(item) not in self._told:
+            if text_of(item, "type") in CALLS and call_id(item) not in self._told:
                 yield from self._done(("untold", place), {"item": item})
 
     def _call(self, place: Any, item: Event) -> Parts:
