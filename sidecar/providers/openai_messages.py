@@ -11,9 +11,9 @@ from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.openai_dialect import DOCUMENT_URL, THINKING_PART, Dialect
 from sidecar.providers.reading import objects, text_of
 from taximeter.v1 import payload_pb2 as pb
+
 BETWEEN_THOUGHTS = "\n\n"
 """Between two blocks of reasoning, which are paragraphs of their own."""
-
 _ROLES = {
     pb.ROLE_SYSTEM: "system",
     pb.ROLE_DEVELOPER: "developer",
@@ -46,12 +46,13 @@ def message_json(message: pb.ChatMessage, dialect: Dialect) -> dict[str, Any]:
         _give_back_reasoning(body, thoughts, dialect)
     return body
 
+
 def thoughts_of(message: pb.ChatMessage) -> str:
     """Its reasoning as text, told as such or in blocks only."""
     return message.reasoning or BETWEEN_THOUGHTS.join(block.text for block in message.reasoning_blocks if block.text)
 
 
-
+def part_json(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
     body = _part(part, dialect)
     if dialect.cache_control and part.HasField("cache_point"):
         ttl = {"ttl": part.cache_point.ttl} if part.cache_point.ttl else {}
@@ -60,7 +61,6 @@ def thoughts_of(message: pb.ChatMessage) -> str:
 
 
 def _part(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
-def part_json(part: pb.ContentPart, dialect: Dialect) -> dict[str, Any]:
     match part.WhichOneof("part"):
         case "text":
             return {"type": "text", "text": part.text}
