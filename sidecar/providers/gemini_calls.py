@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 
+from sidecar.core.faults import Garbled
 from sidecar.providers.reading import object_of, objects, text_of
 from taximeter.v1 import payload_pb2 as pb
 
@@ -47,7 +48,10 @@ class Calls:
         call, self._open = self._open, None
         if call is None:
             return []
-        call.arguments = orjson.dumps(self._arguments).decode()
+        try:
+            call.arguments = orjson.dumps(self._arguments).decode()
+        except orjson.JSONEncodeError:
+            raise Garbled("the arguments of a call are nested too deep") from None
         self.count += 1
         return [call]
 

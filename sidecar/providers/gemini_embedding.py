@@ -59,6 +59,8 @@ def decode_embedding(response: HttpResponse) -> Reply:
         raise garbled("the answer has no embeddings", response)
     payload = pb.EmbeddingResponse()
     for index, vector in enumerate(vectors):
+        if not isinstance(vector, list):
+            raise garbled("an embedding is not a list of numbers", response)
         try:
             payload.embeddings.add(index=index, values=vector)
         except (TypeError, ValueError):
