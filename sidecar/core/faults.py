@@ -35,6 +35,12 @@ from typing import ClassVar
 
 from sidecar.core.call import Usage
 
+MESSAGE_BYTES = 2048
+"""What is kept of a provider's words."""
+_CODE_CHARACTERS = 64
+LONGEST_WAIT_S = 366 * 86400.0
+"""That a provider can ask for."""
+
 
 class FallbackReason(StrEnum):
     """Why a call moved on from its first target."""
@@ -54,7 +60,8 @@ class FallbackReason(StrEnum):
 
 
 class Fault(Exception):
-    """One attempt failed. `message` is the provider's own text: for the caller only, stored nowhere."""
+    """One attempt failed. `message` is the provider's own text, of which MESSAGE_BYTES are kept: for the caller only,
+    stored nowhere."""
 
     error_type: ClassVar[str] = "fault"
     reason: ClassVar[FallbackReason | None] = None
@@ -73,15 +80,22 @@ class Fault(Exception):
         provider_code: str = "",
         usage: Usage | None = None,
     ) -> None:
+        message = bounded(message)
         super().__init__(message)
         self.message = message
         self.http_status = http_status
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = None if retry_after_s is None else min(retry_after_s, LONGEST_WAIT_S)
         self.provider_request_id = provider_request_id
-        self.provider_code = provider_code
+        self.provider_code = provider_code[:_CODE_CHARACTERS]
         """The provider's machine-readable code ("insufficient_quota"); safe to show, stored nowhere."""
         self.usage = usage
         """What the provider reported in an answer that is a fault all the same (a filtered one): billed."""
+
+
+def bounded(message: str) -> str:
+    if len(message) * 4 <= MESSAGE_BYTES:
+        return message
+    return message.encode(errors="replace")[:MESSAGE_BYTES].decode(errors="ignore")
 
 
 class ConnectFailed(Fault):

@@ -19,7 +19,7 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.reading import NO_HEADERS, error_body, fault_told, message_of
+from sidecar.providers.reading import NO_HEADERS, codes_of, error_body, fault_told, message_of
 from sidecar.providers.wire import HttpResponse
 
 _TYPES: Mapping[str, type[Fault]] = {
@@ -67,7 +67,7 @@ def fault_of_error(body: Any, status: int, headers: Mapping[str, str] = NO_HEADE
     """{"type": "error", "error": {"type", "message"}}. `status` 0: it came in a stream or under 200."""
     error = body.get("error", body) if isinstance(body, dict) else body
     said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    message, code = message_of(said), str(said.get("type") or said.get("code") or "")
+    message, code = message_of(said), next(iter(codes_of(said, "type", "code")), "")
     return fault_told(_kind(code, message.lower(), status), message, status, headers, code)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from sidecar.core.call import Usage
 from sidecar.core.faults import ContentFiltered
 from sidecar.providers.anthropic_fault import fault_of_error
 from sidecar.providers.anthropic_usage import METERED, usage_of
 from sidecar.providers.reading import answer_of, garbled, objects, text_of
-from sidecar.providers.structs import to_struct
+from sidecar.providers.structs import json_text, to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
 
@@ -58,7 +56,7 @@ def reasoning_block(block: dict[str, Any]) -> pb.ReasoningBlock | None:
 def arguments_of(block: dict[str, Any]) -> str:
     """A tool call's input as JSON text. Some servers send text."""
     given = block.get("input")
-    return given if isinstance(given, str) else orjson.dumps(given or {}).decode()
+    return given if isinstance(given, str) else json_text(given or {})
 
 
 def _message(blocks: list[dict[str, Any]]) -> pb.ChatMessage:
@@ -84,7 +82,7 @@ def _message(blocks: list[dict[str, Any]]) -> pb.ChatMessage:
 def _beyond(body: dict[str, Any], blocks: list[dict[str, Any]]) -> dict[str, Any]:
     """What our fields do not hold; the content as it came where some of it is lost (citations, server tools)."""
     extras = {name: value for name, value in body.items() if name not in _KNOWN and value not in (None, [], {}, "")}
-    if any(block.get("type") not in _OURS or block.get("citations") for block in blocks):
+    if any(text_of(block, "type") not in _OURS or block.get("citations") for block in blocks):
         extras["content"] = blocks
     usage = body.get("usage")
     if isinstance(usage, dict) and (more := {k: v for k, v in usage.items() if k not in METERED and v is not None}):

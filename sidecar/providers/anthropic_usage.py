@@ -57,4 +57,4 @@ def merged(before: Mapping[str, Any], report: Any) -> dict[str, Any]:
 
 def _sum(name: str, counts: list[dict[str, Any]]) -> int | None:
     known = [number for each in counts if (number := count(each.get(name))) is not None]
-    return sum(known) if known else None
+    return count(sum(known)) if known else None

@@ -18,7 +18,7 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.reading import fault_told, json_object
+from sidecar.providers.reading import fault_told, json_object, text_of, words_of
 from sidecar.providers.wire import HttpResponse
 
 _KINDS: Mapping[str, type[Fault]] = {
@@ -44,6 +44,7 @@ _KINDS: Mapping[str, type[Fault]] = {
 }
 _STATUSES: Mapping[int, type[Fault]] = {
     401: KeyRejected,
+    402: RateLimited,
     403: KeyRejected,
     404: ModelNotFound,
     408: ServerError,
@@ -69,7 +70,7 @@ _WORDS: tuple[tuple[str, type[Fault]], ...] = (
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
     said = json_object(response.body) or {}
-    kind = response.headers.get("x-amzn-errortype") or str(said.get("__type") or "").rpartition("#")[2]
+    kind = response.headers.get("x-amzn-errortype") or text_of(said, "__type").rpartition("#")[2]
     return _fault(kind.partition(":")[0], _message(said), response.status, response.headers)
 
 
@@ -79,7 +80,9 @@ def fault_of_event(kind: str, payload: bytes, message: str = "") -> Fault:
 
 
 def _fault(kind: str, message: str, status: int, headers: Mapping[str, str]) -> Fault:
-    found = _KINDS.get(kind.lower()) or _STATUSES.get(status) or (BadRequest if 400 <= status < 500 else ServerError)
+    refused = BadRequest if 400 <= status < 500 else ServerError
+    by_kind = None if status >= 500 else _KINDS.get(kind.lower())
+    found = by_kind or _STATUSES.get(status) or refused
     if found in (BadRequest, KeyRejected):
         words = message.lower()
         found = next((better for marker, better in _WORDS if marker in words), found)
@@ -88,5 +91,5 @@ def _fault(kind: str, message: str, status: int, headers: Mapping[str, str]) -> 
 
 def _message(said: Mapping[str, Any]) -> str:
     """Without the request that a wrong signature is answered with: its session token is in it."""
-    message = said.get("message") or said.get("Message") or ""
-    return str(message).partition("The Canonical String for this request")[0].strip()
+    message = words_of(said.get("message") or said.get("Message"))
+    return message.partition("The Canonical String for this request")[0].strip()

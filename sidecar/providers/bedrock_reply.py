@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.call import Usage
 from sidecar.core.faults import ContentFiltered
 from sidecar.providers.bedrock_usage import usage_of
 from sidecar.providers.http import provider_request_id
 from sidecar.providers.reading import answer_of, garbled, object_of, text_of
-from sidecar.providers.structs import to_struct
+from sidecar.providers.structs import json_text, to_struct
 from sidecar.providers.wire import HttpResponse, Reply
 from taximeter.v1 import payload_pb2 as pb
 
@@ -74,7 +72,7 @@ def _message(content: list[Any]) -> tuple[pb.ChatMessage, list[dict[str, Any]]]:
             case {"toolUse": {"type": "server_tool_use"}}:
                 beyond.append(block)
             case {"toolUse": dict(use)}:
-                arguments = orjson.dumps(use.get("input", {})).decode()
+                arguments = json_text(use.get("input", {}))
                 message.tool_calls.add(id=text_of(use, "toolUseId"), name=text_of(use, "name"), arguments=arguments)
             case {"reasoningContent": dict(reasoning)}:
                 message.reasoning_blocks.append(_reasoning(reasoning))

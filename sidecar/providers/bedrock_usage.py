@@ -11,22 +11,19 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.core.call import Usage
+from sidecar.providers.reading import count
 
 
 def usage_of(raw: Any) -> Usage | None:
     """None if nothing is counted there."""
     if not isinstance(raw, dict):
         return None
-    fresh = _count(raw.get("inputTokens"))
-    read, written = _count(raw.get("cacheReadInputTokens")), _count(raw.get("cacheWriteInputTokens"))
+    fresh = count(raw.get("inputTokens"))
+    read, written = count(raw.get("cacheReadInputTokens")), count(raw.get("cacheWriteInputTokens"))
     usage = Usage(
         input=None if fresh is None else fresh + (read or 0) + (written or 0),
         cache_read=read,
         cache_write=written,
-        output=_count(raw.get("outputTokens")),
+        output=count(raw.get("outputTokens")),
     )
     return None if usage == Usage() else usage
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None

@@ -15,7 +15,7 @@ from sidecar.providers.cohere_messages import TOOL_PLAN, tool_call
 from sidecar.providers.cohere_reply import fault_of_reason
 from sidecar.providers.cohere_usage import chat_usage
 from sidecar.providers.events import EventReader
-from sidecar.providers.reading import bounded, object_of, text_of
+from sidecar.providers.reading import object_of, text_of
 from sidecar.providers.sse import SseParser
 from sidecar.providers.structs import to_struct
 from sidecar.providers.wire import Reply
@@ -78,7 +78,7 @@ class ChatReader(EventReader):
                 yield from self._whole(self._plan, TOOL_PLAN)
                 self._end(delta)
             case None if "message" in event:
-                raise ServerError(bounded(text_of(event, "message")))
+                raise ServerError(text_of(event, "message"))
             case _:
                 pass  # ends of citations and calls, debug events: no part of the answer
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from sidecar.core.catalog import Account
+from sidecar.core.faults import LONGEST_WAIT_S
 
 CREDENTIALS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 """Headers that open an account: they go to its own host only."""
+_LONGEST_TEXT = 64
+"""Characters of a header that tells a time. What is longer tells none."""
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 # Where providers put the id that their support asks for, best first.
@@ -69,7 +72,7 @@ def served_model(headers: Mapping[str, str]) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds that the provider asks to wait; None if it does not say.
+    """Seconds that the provider asks to wait, a year at most; None if it does not say.
 
     `retry-after-ms`, then `retry-after` (seconds or a date: RFC 9110 10.2.3; a date counts from the answer's own
     `date` header, else from `now`, seconds since the epoch), then the reset of whichever rate limit is used up
@@ -77,11 +80,13 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
     platform.claude.com/docs/en/api/rate-limits).
     """
     if (wait_ms := _number(headers.get("retry-after-ms"))) is not None:
-        return wait_ms / 1000
-    if (text := headers.get("retry-after")) is not None:
-        wait_s = _number(text)
-        return wait_s if wait_s is not None else _until(text, headers.get("date"), now)
-    return max([*_used_up(headers), *_used_up_until(headers, now)], default=None)
+        return min(wait_ms / 1000, LONGEST_WAIT_S)
+    text = headers.get("retry-after", "")
+    wait_s = _number(text)
+    if wait_s is None:
+        wait_s = _until(text, headers.get("date"), now)
+    waits = [*_used_up(headers), *_used_up_until(headers, now)] if wait_s is None else [wait_s]
+    return min(max(waits), LONGEST_WAIT_S) if waits else None
 
 
 def server_of(url: str) -> tuple[str, int]:
@@ -99,8 +104,10 @@ def _server_of(origin: str) -> tuple[str, int]:
 
 
 def _number(text: str | None) -> float | None:
+    if not text or len(text) > _LONGEST_TEXT:
+        return None
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
     return max(0.0, value) if math.isfinite(value) else None
@@ -114,10 +121,13 @@ def _until(date: str, sent: str | None, now: float | None) -> float | None:
 
 
 def _timestamp(date: str) -> float | None:
-    """Of an HTTP date, or of RFC 3339's."""
+    """Of an HTTP date, or of RFC 3339's; one without a zone is UTC (RFC 9110 5.6.7: asctime dates are)."""
+    if len(date) > _LONGEST_TEXT:
+        return None
     for read in (parsedate_to_datetime, datetime.fromisoformat):
-        with suppress(ValueError, OverflowError):
-            return read(date).timestamp()
+        with suppress(ValueError, OverflowError, IndexError):
+            then = read(date)
+            return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
     return None
 
 
@@ -145,6 +155,8 @@ def duration_s(text: str) -> float | None:
     """Seconds in "1m30.5s", "6ms", "2h", or a bare number of seconds; None if it is none of these."""
     if (plain := _number(text)) is not None:
         return plain
+    if len(text) > _LONGEST_TEXT:
+        return None
     total, digits, rest = 0.0, "", text
     while rest:
         digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]

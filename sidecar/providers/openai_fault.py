@@ -18,7 +18,7 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.reading import NO_HEADERS, error_body, fault_told, message_of
+from sidecar.providers.reading import NO_HEADERS, codes_of, error_body, fault_told, message_of
 from sidecar.providers.wire import HttpResponse
 
 # Codes and types that say the same under any status.
@@ -83,7 +83,7 @@ def fault_of_response(response: HttpResponse) -> Fault:
 def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = NO_HEADERS) -> Fault:
     """An error object, as a body or an event carries it. `status` 0: it came in a stream or under 200."""
     said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    codes = [str(said[name]) for name in ("code", "type") if said.get(name) not in (None, "")]
+    codes = codes_of(said, "code", "type")
     message = message_of(said)
     status = status or _status_in(said)
     kind = _kind(said, codes, message.lower(), status)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.openai_dialect import DOCUMENT_URL, THINKING_PART, Dialect
 from sidecar.providers.reading import objects, text_of
+from sidecar.providers.structs import json_text
 from taximeter.v1 import payload_pb2 as pb
 
 BETWEEN_THOUGHTS = "\n\n"
@@ -108,7 +107,7 @@ def tool_call(entry: dict[str, Any]) -> tuple[str, str, str]:
         return text_of(entry, "id"), "", ""
     arguments = called.get("arguments", called.get("input"))
     if arguments is not None and not isinstance(arguments, str):
-        arguments = orjson.dumps(arguments).decode()
+        arguments = json_text(arguments)
     return text_of(entry, "id"), text_of(called, "name"), arguments or ""
 
 

@@ -28,6 +28,8 @@ from sidecar.core.money import from_usd
 from sidecar.providers.reading import count
 
 _TICKS_PER_USD = 10**10
+_MOST_USD = 10**6
+"""What one ledger row has room for."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -66,8 +68,8 @@ def cost_of(raw: Any) -> int | None:
         cost = cost.get("total_cost")
     billed = _money(cost)
     if billed is None:
-        ticks = count(raw.get("cost_in_usd_ticks"))
-        return None if ticks is None else from_usd(Decimal(ticks) / _TICKS_PER_USD)
+        billed = _money(raw.get("cost_in_usd_ticks"), _TICKS_PER_USD)
+        return None if billed is None else from_usd(billed)
     if raw.get("is_byok") is True:
         billed += _money(_details(raw, "cost_details").get("upstream_inference_cost")) or 0
     return from_usd(billed)
@@ -95,8 +97,8 @@ def _seconds(value: Any) -> float | None:
     return None if seconds is None else float(value)
 
 
-def _money(value: Any) -> Decimal | None:
-    """Dollars, exactly as written: a float's shortest decimal is the text it was read from."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+def _money(value: Any, per_usd: int = 1) -> Decimal | None:
+    """Dollars, exactly as written: a float's shortest decimal is what it was read from. None for what is no bill."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MOST_USD * per_usd:
         return None
-    return Decimal(str(value))
+    return Decimal(str(value)) / per_usd

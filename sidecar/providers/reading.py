@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
-from sidecar.core.faults import Fault, Garbled
+from sidecar.core.faults import MESSAGE_BYTES, Fault, Garbled
 from sidecar.providers.http import provider_request_id, retry_after_s
 from sidecar.providers.wire import HttpResponse
 
 NO_HEADERS: Mapping[str, str] = {}
 NOTHING: Mapping[str, Any] = {}
 _MOST_CHOICES = 1024
-_MESSAGE_BYTES = 2048
-_CODE_CHARACTERS = 64
+_MOST = 10**9
+"""Tokens or seconds of one answer, a hundred times the largest context: at the dearest price its cost has just room in
+a ledger row (below a million dollars). What says more is no count."""
 
 
 def text_of(said: Mapping[str, Any], name: str) -> str:
@@ -41,9 +43,15 @@ def index_of(entry: Mapping[str, Any], place: int) -> int:
 
 def count(value: Any) -> int | None:
     """A count of something; None for what cannot be one."""
+    known = amount(value)
+    return int(known) if known is not None and known.is_integer() else None
+
+
+def amount(value: Any) -> float | None:
+    """How much of something; None for what cannot be that."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if 0 <= value < 2**53 and value == int(value) else None
+    return float(value) if 0 <= value <= _MOST else None
 
 
 def json_object(data: bytes) -> dict[str, Any] | None:
@@ -76,29 +84,36 @@ def error_body(response: HttpResponse) -> Any:
         return orjson.loads(response.body)
     except orjson.JSONDecodeError:
         html = "html" in response.headers.get("content-type", "")
-        return "" if html else response.body[:_MESSAGE_BYTES].decode(errors="replace").strip()
+        return "" if html else response.body[:MESSAGE_BYTES].decode(errors="replace").strip()
 
 
 def fault_told(
     kind: type[Fault], message: str, status: int, headers: Mapping[str, str] = NO_HEADERS, code: str = ""
 ) -> Fault:
-    """A fault in the provider's words, at most 2 KiB of them, with what its headers say. `status` 0: there was none."""
+    """A fault in the provider's words, with what its headers say. `status` 0: there was none."""
     return kind(
-        bounded(message) or f"HTTP {status}",
+        message or f"HTTP {status}",
         http_status=status,
         retry_after_s=retry_after_s(headers),
         provider_request_id=provider_request_id(headers),
-        provider_code=code[:_CODE_CHARACTERS],
+        provider_code=code,
     )
-
-
-def bounded(message: str) -> str:
-    if len(message) * 4 <= _MESSAGE_BYTES:
-        return message
-    return message.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
 
 
 def message_of(said: Mapping[str, Any]) -> str:
     """`message` or `detail` of an error object, as text."""
-    message = said.get("message") or said.get("detail") or ""
-    return message if isinstance(message, str) else orjson.dumps(message).decode()
+    return words_of(said.get("message") or said.get("detail"))
+
+
+def words_of(value: Any) -> str:
+    """What says why something failed: text, or other JSON as it stands; empty for what cannot be written."""
+    if isinstance(value, str):
+        return value
+    with suppress(orjson.JSONEncodeError):  # nested too deeply
+        return orjson.dumps(value).decode() if value else ""
+    return ""
+
+
+def codes_of(said: Mapping[str, Any], *names: str) -> list[str]:
+    """The machine-readable codes of an error object, which stand under any of these names as text or number."""
+    return [str(value) for name in names if isinstance(value := said.get(name), (str, int)) and value != ""]

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.call import Usage
 from sidecar.core.faults import (
+    LONGEST_WAIT_S,
     BadRequest,
     ContentFiltered,
     ContextTooLong,
@@ -26,7 +25,7 @@ from sidecar.core.faults import (
     ServerError,
 )
 from sidecar.providers.http import duration_s, retry_after_s
-from sidecar.providers.reading import bounded, fault_told, json_object
+from sidecar.providers.reading import fault_told, json_object, words_of
 from sidecar.providers.wire import HttpResponse
 
 _STATUSES: Mapping[int, type[Fault]] = {
@@ -54,7 +53,7 @@ _WORDS: tuple[tuple[str, type[Fault]], ...] = (
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
     said = json_object(response.body) or {}
-    title, detail = (_text(said.get(name)) for name in ("title", "detail"))
+    title, detail = (words_of(said.get(name)) for name in ("title", "detail"))
     words = f"{title} {detail}".lower()
     refused = BadRequest if response.status < 500 else ServerError
     kind = _STATUSES.get(response.status) or (_by_words(words) if refused is BadRequest else None) or refused
@@ -69,7 +68,7 @@ def fault_of_prediction(status: str, error: Any, usage: Usage | None) -> Fault:
     "canceled": somebody stopped it, or it outlasted its Cancel-After; it is charged. "aborted": that came before it
     began; it is not (replicate.com/changelog/2025-10-16-prediction-deadlines).
     """
-    message = bounded(_text(error))
+    message = words_of(error)
     if status == "canceled":
         return ResponseTimeout(message or "the prediction was canceled before it was done", usage=usage)
     if status == "aborted":
@@ -89,14 +88,8 @@ def _by_words(words: str) -> type[Fault] | None:
 
 def _retry_after_s(headers: Mapping[str, str], said: Mapping[str, Any]) -> float | None:
     told = retry_after_s(headers)
-    if told is None and isinstance(said.get("retry_after"), (int, float)):
-        told = max(0.0, float(said["retry_after"]))
+    if told is None and isinstance(told_so := said.get("retry_after"), (int, float)):
+        told = duration_s(str(told_so))
     if told is None and headers.get("ratelimit-remaining") == "0":
         told = duration_s(headers.get("ratelimit-reset", ""))
-    return told
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return None if told is None else min(told, LONGEST_WAIT_S)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from sidecar.core.call import Usage
 from sidecar.core.faults import Garbled
 from sidecar.providers.http import provider_request_id
-from sidecar.providers.reading import json_object
+from sidecar.providers.reading import amount, count, json_object
 from sidecar.providers.replicate_fault import fault_of_prediction
-from sidecar.providers.structs import to_struct
+from sidecar.providers.structs import json_text, to_struct
 from sidecar.providers.wire import HttpRequest, HttpResponse, Pending, Reply
 from taximeter.v1 import payload_pb2 as pb
 
@@ -62,7 +60,7 @@ def text_of_output(output: Any) -> str:
         return ""
     if isinstance(output, list) and all(isinstance(piece, str) for piece in output):
         return "".join(output)
-    return output if isinstance(output, str) else orjson.dumps(output).decode()
+    return output if isinstance(output, str) else json_text(output)
 
 
 def usage_of(prediction: dict[str, Any]) -> Usage | None:
@@ -71,11 +69,10 @@ def usage_of(prediction: dict[str, Any]) -> Usage | None:
     metrics = prediction.get("metrics")
     if not isinstance(metrics, dict):
         return None
-    seconds = metrics.get("predict_time")
     usage = Usage(
-        input=_count(metrics.get("input_token_count")),
-        output=_count(metrics.get("output_token_count")),
-        seconds=float(seconds) if isinstance(seconds, (int, float)) and seconds >= 0 else None,
+        input=count(metrics.get("input_token_count")),
+        output=count(metrics.get("output_token_count")),
+        seconds=amount(metrics.get("predict_time")),
     )
     return None if usage == Usage() else usage
 
@@ -87,10 +84,6 @@ def model_of(prediction: dict[str, Any]) -> str:
 
 def beyond_our_fields(prediction: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in prediction.items() if name not in _KNOWN and value not in (None, "", {})}
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _reply(prediction: dict[str, Any]) -> Reply:

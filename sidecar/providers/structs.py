@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 
+from sidecar.core.faults import Garbled
+
 _DEEPEST = 20
 _EXACT = 2**53
 """Beyond this a double no longer tells neighbouring integers apart."""
@@ -23,8 +25,17 @@ def whole(number: float) -> float | int:
 
 
 def to_struct(values: Mapping[str, Any]) -> Struct:
-    """JSON values; what is nested deeper than protobuf readers go (100 messages) stands there as JSON text."""
+    """JSON values; what is nested deeper than protobuf readers go (100 messages) stands there as JSON text. Raises
+    Garbled."""
     return _struct(values, _DEEPEST)
+
+
+def json_text(value: Any) -> str:
+    """Raises Garbled for lists within lists that can be read (1024 deep), but not written (254): a hostile answer."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        raise Garbled("the answer is nested too deeply") from None
 
 
 def _struct(values: Mapping[str, Any], depth: int) -> Struct:
@@ -47,7 +58,7 @@ def _value(value: Any, depth: int) -> Value:
 
 def _nested(value: Any, depth: int) -> Value:
     if depth == 0:
-        return Value(string_value=orjson.dumps(value).decode())
+        return Value(string_value=json_text(value))
     if isinstance(value, dict):
         return Value(struct_value=_struct(value, depth))
     return Value(list_value=ListValue(values=[_value(item, depth - 1) for item in value]))
