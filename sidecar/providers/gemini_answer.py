@@ -103,7 +103,7 @@ class Answer:
         if usage := _beyond(self._reported, COUNTS):
             said["usage"] = usage
         if any(each.metadata for each in self.candidates.values()):
-            said["candidates"] = [each.metadata for each in self.in_order]
+            said["choices"] = [each.metadata for each in self.in_order]
         return to_struct(said) if said else None
 
 

@@ -85,7 +85,7 @@ def test_what_has_no_field_is_in_the_metadata() -> None:
     assert to_plain(payload.provider_metadata) == {
         "createTime": "t",
         "usage": {"trafficType": "ON_DEMAND"},
-        "candidates": [{"groundingMetadata": {"webSearchQueries": ["q"]}, "parts": [PICTURE]}],
+        "choices": [{"groundingMetadata": {"webSearchQueries": ["q"]}, "parts": [PICTURE]}],
     }
     assert to_plain(payload.choices[0].logprobs) == {"x": 1}
 

@@ -150,7 +150,7 @@ def test_metadata_comes_with_the_end() -> None:
     read(each, stream(parts(picture), parts(finish="STOP", candidate={"groundingMetadata": {"q": "1"}})))
     metadata = ended(each).provider_metadata
     assert metadata is not None
-    assert to_plain(metadata) == {"candidates": [{"groundingMetadata": {"q": "1"}, "parts": [picture]}]}
+    assert to_plain(metadata) == {"choices": [{"groundingMetadata": {"q": "1"}, "parts": [picture]}]}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,11 @@ def asked(of: Account) -> HttpRequest | None:
         pytest.param(account("openai"), "https://api.openai.com/v1/models", id="openai"),
         pytest.param(account("anthropic"), "https://api.anthropic.com/v1/models", id="anthropic"),
         pytest.param(account("cohere"), "https://api.cohere.com/v1/models", id="cohere: v1"),
+        pytest.param(
+            account("gemini"),
+            "https://generativelanguage.googleapis.com/v1beta/models",
+            id="gemini: its newest version",
+        ),
         pytest.param(account("ollama", "http://h:1"), "http://h:1/api/tags", id="ollama: tags"),
         pytest.param(account("replicate"), "https://api.replicate.com/v1/account", id="replicate: account"),
         pytest.param(account("vllm", "http://h:1/v1"), "http://h:1/v1/models", id="a server of one's own"),
