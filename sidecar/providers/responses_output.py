@@ -45,7 +45,7 @@ def message_of(items: Iterable[dict[str, Any]]) -> pb.ChatMessage:
     """One message out of all items."""
     message = pb.ChatMessage(role=pb.ROLE_ASSISTANT)
     for item in items:
-        match item.get("type"):
+        match text_of(item, "type"):
             case "message":
                 message.text += "".join(texts(item, "output_text", "text"))
                 message.refusal += "".join(texts(item, "refusal", "refusal"))
@@ -56,7 +56,7 @@ def message_of(items: Iterable[dict[str, Any]]) -> pb.ChatMessage:
                 message.tool_calls.add(
                     id=call_id(item),
                     name=text_of(item, "name"),
-                    arguments=text_of(item, CALLS[str(kind)]),
+                    arguments=text_of(item, CALLS[kind]),
                     signature=text_of(item, SIGNATURE),
                 )
     message.reasoning = BETWEEN_THOUGHTS.join(block.text for block in message.reasoning_blocks if block.text)

@@ -62,7 +62,7 @@ class ResponseParts:
 
     def _begun(self, place: Any, event: Event) -> Parts:
         item = event.get("item")
-        if isinstance(item, dict) and item.get("type") in CALLS:
+        if isinstance(item, dict) and text_of(item, "type") in CALLS:
             yield from self._call(place, item)
 
     def _call(self, place: Any, item: Event) -> Parts:
@@ -111,7 +111,7 @@ class ResponseParts:
         item = event.get("item")
         if not isinstance(item, dict):
             return
-        match item.get("type"):
+        match text_of(item, "type"):
             case "message":
                 for piece in self._rest("text", place, "".join(texts(item, "output_text", "text"))):
                     yield from self._text(place, {"delta": piece})
@@ -124,7 +124,7 @@ class ResponseParts:
                     yield pb.Delta(reasoning_block=block)
             case kind if kind in CALLS:
                 yield from self._call(place, item)
-                for piece in self._rest("arguments", place, text_of(item, CALLS[str(kind)])):
+                for piece in self._rest("arguments", place, text_of(item, CALLS[kind])):
                     yield from self._more_arguments(place, piece)
 
     def _thought_of(self, place: Any) -> tuple[Any, ...]:

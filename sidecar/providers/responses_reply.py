@@ -89,7 +89,7 @@ def _logprobs(items: list[dict[str, Any]]) -> Any:
 def metadata_of(body: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
     """What the provider said beyond our fields. `output`: the items of its own tools; `annotations`: of all texts."""
     metadata = {name: value for name, value in body.items() if name not in _KNOWN and value not in (None, [], {}, "")}
-    if others := [item for item in items if item.get("type") not in _OURS]:
+    if others := [item for item in items if text_of(item, "type") not in _OURS]:
         metadata["output"] = others
     annotations = [
         note for item in items for part in objects(item.get("content")) for note in objects(part.get("annotations"))

@@ -20,7 +20,7 @@ from tests.support.told_natives import NATIVES
 from tests.support.told_openai import OPENAI
 
 TOLD = (*OPENAI, *NATIVES)
-OWED = frozenset({"openai-responses", "azure-responses", "perplexity-responses", "gemini"})
+OWED = frozenset({"gemini"})
 """Wires that still stumble over types which cannot be hashed, or written."""
 
 
