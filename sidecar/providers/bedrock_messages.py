@@ -12,6 +12,7 @@ import orjson
 
 from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.bedrock_media import media_block
+from sidecar.providers.reading import GEMINIS
 from taximeter.v1 import payload_pb2 as pb
 
 _SPEAKERS = {pb.ROLE_USER: "user", pb.ROLE_TOOL: "user", pb.ROLE_ASSISTANT: "assistant"}
@@ -84,6 +85,8 @@ def _reasoning(message: pb.ChatMessage) -> Iterator[Block]:
     """Signed, as it came; reasoning as mere text is refused, and therefore left out
     (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ReasoningTextBlock.html)."""
     for block in message.reasoning_blocks:
+        if block.id.startswith(GEMINIS):
+            continue
         if block.redacted:
             yield {"reasoningContent": {"redactedContent": block.redacted}}
         else:

@@ -128,8 +128,7 @@ class Candidate:
         for part in objects(object_of(said, "content").get("parts")):
             yield from self._part(part, response_id)
         self.said |= _beyond(said, _KNOWN_IN_CANDIDATE)
-        reason = text_of(said, "finishReason")
-        if reason and reason != _UNSPECIFIED:
+        if reason := _finish(said.get("finishReason")):
             self.finish = reason
             yield from self._whole(self._calls.end())
 
@@ -166,6 +165,13 @@ class Candidate:
                 arguments=call.arguments,
                 signature=call.signature,
             )
+
+
+def _finish(reason: Any) -> str:
+    """Empty if none. Some gateways write the numbers of an enumeration for its names."""
+    if type(reason) is int and reason > 0:
+        return str(reason)
+    return reason if isinstance(reason, str) and reason != _UNSPECIFIED else ""
 
 
 def _beyond(said: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:

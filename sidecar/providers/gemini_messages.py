@@ -29,6 +29,8 @@ class Conversation:
         self._files = files
         self._calls: dict[str, str] = {}
         """Id of a call -> the function's name; the latest of that id."""
+        self._waiting: list[str] = []
+        """Functions called by the last turn and not answered yet, where calls have no ids."""
         self.system: list[Part] = []
         self.contents: list[dict[str, Any]] = []
 
@@ -59,7 +61,8 @@ class Conversation:
         said = content_parts(message, self._files)
         if message.refusal:
             said.append({"text": message.refusal})
-        self._calls |= {call.id: call.name for call in message.tool_calls}
+        self._calls |= {call.id: call.name for call in message.tool_calls if call.id}
+        self._waiting = [call.name for call in message.tool_calls if not call.id]
         calls = [self._call(call, place) for place, call in enumerate(message.tool_calls)]
         return [*signed(message, said), *calls]
 
@@ -68,9 +71,7 @@ class Conversation:
         return {"functionCall": function, **signature_of_call(call, place, self._model)}
 
     def _response(self, message: pb.ChatMessage) -> Part:
-        name = self._calls.get(message.tool_call_id) or message.name
-        if not name:
-            raise BadRequest(f"no tool call {message.tool_call_id!r} stands before its answer")
+        name = self._called(message)
         text, media = _text_and_media(content_parts(message, self._files))
         response: Part = {"name": name, "response": _result(text, failed=message.tool_failed)}
         if message.tool_call_id:
@@ -80,6 +81,16 @@ class Conversation:
                 raise Unsupported(f"{self._model} takes text only as a tool's answer")
             response["parts"] = media
         return {"functionResponse": response}
+
+    def _called(self, message: pb.ChatMessage) -> str:
+        """The function that an answer is of: by the call's id, else (older models give none) by name, else by place."""
+        name = self._calls.get(message.tool_call_id, "") if message.tool_call_id else ""
+        name = name or message.name or next(iter(self._waiting), "")
+        if not name:
+            raise BadRequest(f"no tool call {message.tool_call_id!r} stands before its answer")
+        if not message.tool_call_id and name in self._waiting:
+            self._waiting.remove(name)
+        return name
 
 
 def _text_and_media(parts: list[Part]) -> tuple[str, list[Part]]:

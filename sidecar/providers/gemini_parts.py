@@ -7,7 +7,6 @@ Bytes go in `inlineData`, what Google fetches itself in `fileData`: files that w
 from __future__ import annotations
 
 import base64
-import mimetypes
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +17,18 @@ Part = dict[str, Any]
 
 _AUDIO = {"pcm16": "audio/pcm", "mpga": "audio/mpeg"}
 """Formats whose MIME type is not just audio/<format> (ai.google.dev/gemini-api/docs/audio)."""
+_TYPES = {
+    **{each: f"image/{each}" for each in ("png", "jpeg", "webp", "gif", "heic", "heif")},
+    **{each: f"video/{each}" for each in ("mp4", "mpeg", "mov", "webm", "wmv")},
+    **{each: f"audio/{each}" for each in ("wav", "mp3", "aac", "ogg", "flac", "aiff")},
+    **{each: f"text/{each}" for each in ("html", "css", "csv", "xml")},
+    "jpg": "image/jpeg",
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "json": "application/json",
+}
+"""Ending of a name -> type: .../docs/{image-understanding,video-understanding,audio,document-processing}."""
 _PDF, _PDF_MAGIC = "application/pdf", b"%PDF-"
 
 
@@ -62,9 +73,9 @@ def _file(file: pb.FilePart, files: str) -> Part:
         return _fetched(file.url, file.media_type, file.filename)
     if file.file_id:
         return _fetched(_uploaded(file.file_id, files), file.media_type, file.filename)
-    media_type = file.media_type or mimetypes.guess_type(file.filename)[0]
-    media_type = media_type or (_PDF if file.data.startswith(_PDF_MAGIC) else None)
-    if media_type is None:
+    media_type = file.media_type or _type_of(file.filename)
+    media_type = media_type or (_PDF if file.data.startswith(_PDF_MAGIC) else "")
+    if not media_type:
         raise BadRequest("a file's data without media_type")
     return _inline(file.data, media_type)
 
@@ -79,8 +90,12 @@ def _uploaded(file_id: str, files: str) -> str:
 
 
 def _fetched(uri: str, media_type: str, filename: str = "") -> Part:
-    found = media_type or mimetypes.guess_type(filename or urlsplit(uri).path)[0]
+    found = media_type or _type_of(filename) or _type_of(urlsplit(uri).path)
     return {"fileData": {"fileUri": uri, **({"mimeType": found} if found else {})}}
+
+
+def _type_of(name: str) -> str:
+    return _TYPES.get(name.rpartition(".")[2].lower(), "")
 
 
 def _inline(data: bytes, media_type: str) -> Part:

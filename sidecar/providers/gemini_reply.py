@@ -17,7 +17,8 @@ from taximeter.v1 import payload_pb2 as pb
 
 
 def decode_chat(response: HttpResponse) -> Reply:
-    answer, parts = Answer(), []
+    answer = Answer()
+    parts: list[Any] = []
     for body in _bodies(response):
         if body.get("error"):
             raise fault_of_error(error_in(body), 0, response.headers)

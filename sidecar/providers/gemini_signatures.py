@@ -10,13 +10,14 @@ import base64
 from typing import Any
 
 from sidecar.providers.gemini_models import ways_of
-from sidecar.providers.reading import text_of
+from sidecar.providers.reading import GEMINIS, text_of
 from taximeter.v1 import payload_pb2 as pb
 
-ON_THOUGHT, ON_TEXT, AFTER_TEXT = "gemini:thought", "gemini:text", "gemini:end"
+ON_THOUGHT, ON_TEXT, AFTER_TEXT = f"{GEMINIS}thought", f"{GEMINIS}text", f"{GEMINIS}end"
 """A thought's own; the text's; that of an empty part which ends a stream."""
 FOREIGN = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""Documented for calls that another model made; without it, the models that demand signatures refuse them."""
+"""Documented for calls that another model made; without it, the models that demand signatures refuse them. The field is
+of bytes, which JSON has in base64: so written it is seen to be taken."""
 
 
 def block_of(part: dict[str, Any], thought: str) -> pb.ReasoningBlock | None:

@@ -14,6 +14,8 @@ from sidecar.providers.wire import HttpResponse
 
 NO_HEADERS: Mapping[str, str] = {}
 NOTHING: Mapping[str, Any] = {}
+GEMINIS = "gemini:"
+"""What the id of a reasoning block begins with that Gemini signed: of use there only, and refused elsewhere."""
 _MOST_CHOICES = 1024
 _MOST = 10**9
 """Tokens or seconds of one answer, a hundred times the largest context: at the dearest price its cost has just room in

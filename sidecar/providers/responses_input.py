@@ -12,6 +12,7 @@ from typing import Any
 from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.openai_dialect import Dialect
 from sidecar.providers.openai_messages import data_url
+from sidecar.providers.reading import GEMINIS
 from taximeter.v1 import payload_pb2 as pb
 
 _ROLES = {pb.ROLE_SYSTEM: "system", pb.ROLE_DEVELOPER: "developer", pb.ROLE_USER: "user"}
@@ -70,6 +71,8 @@ def _reasoning(message: pb.ChatMessage, dialect: Dialect) -> Iterator[dict[str, 
     the open servers) has any use of it. An id alone would name what was not stored."""
     plainly = bool(dialect.reasoning) and not dialect.encrypted_reasoning
     for block in message.reasoning_blocks:
+        if block.id.startswith(GEMINIS):
+            continue
         if block.signature:
             summary = [{"type": "summary_text", "text": block.text}] if block.text else []
             yield _named(block) | {"summary": summary, "encrypted_content": block.signature}

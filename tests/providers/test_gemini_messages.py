@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from sidecar.core.call import Operation
 from sidecar.core.faults import BadRequest, Unsupported
+from sidecar.providers.registry import wire
+from taximeter.v1 import payload_pb2 as pb
 from tests.support.gemini import LEVELS, chat, contents, encode
-from tests.support.providers import sent
+from tests.support.providers import account, sent
 
 DATA = base64.b64encode(b"bytes").decode()
 SKIP = base64.b64encode(b"skip_thought_signature_validator").decode()
@@ -137,6 +140,17 @@ def test_answers_of_one_turn_stand_together() -> None:
     assert [each["functionResponse"]["name"] for each in found[1]["parts"]] == ["f", "g"]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [pytest.param(["", ""], ["f", "g"], id="by place"), pytest.param(["g", "f"], ["g", "f"], id="by name")],
+)
+def test_answers_to_calls_without_ids(names: list[str], expected: list[str]) -> None:
+    calls = [{"name": "f", "arguments": "{}"}, {"name": "g", "arguments": "{}"}]
+    answers = [{"role": "ROLE_TOOL", "name": name, "text": "x"} for name in names]
+    found = contents({"role": "ROLE_ASSISTANT", "tool_calls": calls}, *answers)
+    assert [each["functionResponse"]["name"] for each in found[1]["parts"]] == expected
+
+
 def test_an_answer_to_nothing_is_a_bad_request() -> None:
     with pytest.raises(BadRequest):
         contents({"role": "ROLE_TOOL", "tool_call_id": "c9", "text": "x"})
@@ -195,3 +209,22 @@ def test_a_refusal_is_text_and_empty_messages_are_left_out() -> None:
     assert contents({"role": "ROLE_ASSISTANT"}, {"role": "ROLE_USER", "text": "hi"}) == [
         {"role": "user", "parts": [{"text": "hi"}]}
     ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "wire_name"),
+    [
+        pytest.param("bedrock", "bedrock", id="bedrock"),
+        pytest.param("openai", "openai-responses", id="responses"),
+        pytest.param("anthropic", "anthropic", id="anthropic"),
+    ],
+)
+@pytest.mark.parametrize("block", ["gemini:thought", "gemini:text", "gemini:end"])
+def test_its_signatures_stay_out_of_other_providers_requests(type_: str, wire_name: str, block: str) -> None:
+    at = account(type_, base_url="https://bedrock-runtime.us-east-1.amazonaws.com")
+    said = pb.ChatMessage(role=pb.ROLE_ASSISTANT, text="said")
+    said.reasoning_blocks.add(id=block, text="hm", signature="of-gemini")
+    request = pb.ChatRequest(messages=[said, pb.ChatMessage(role=pb.ROLE_USER, text="hi")])
+    body = wire(wire_name)[Operation.CHAT].encode(request, "m", False, at, "key").body
+    assert b"said" in body
+    assert b"of-gemini" not in body

@@ -62,6 +62,12 @@ def test_before_the_end_unknown_output_is_unknown() -> None:
     assert each.usage == Usage(input=7)
 
 
+def test_a_reason_may_be_a_number() -> None:
+    each = reader()
+    read(each, stream(parts("a", candidate={"finishReason": 1})))
+    assert ended(each).finish_reasons == ("1",)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -70,6 +76,7 @@ def test_before_the_end_unknown_output_is_unknown() -> None:
         pytest.param(stream(parts("a", finish="STOP"), parts("b", index=1)), id="one of two"),
         pytest.param(stream(parts("a")) + stream(parts("b", finish="STOP"))[:-2], id="content in the last half event"),
         pytest.param(stream(parts("a", finish="FINISH_REASON_UNSPECIFIED")), id="unspecified"),
+        pytest.param(stream(parts("a", candidate={"finishReason": 0})), id="unspecified, as a number"),
     ],
 )
 def test_what_ends_without_its_end_was_cut(data: bytes) -> None:

@@ -15,8 +15,8 @@ from tests.support.providers import rows
 
 SLOTS = {"smart", "fast", "embedding", "moderation", "completion", "image"}
 MISSION = """
-openai anthropic gemini vertexai mistral groq zhipu openrouter replicate azure bedrock together ollama deepseek xai perplexity
-huggingface cerebras moonshot fireworks alibaba cohere openai-compatible vllm llamacpp lmstudio local
+openai anthropic gemini vertexai mistral groq zhipu openrouter replicate azure bedrock together ollama deepseek xai
+perplexity huggingface cerebras moonshot fireworks alibaba cohere openai-compatible vllm llamacpp lmstudio local
 """
 
 

@@ -56,8 +56,7 @@ def expected(exchange: Exchange) -> Outcome:
     finish = next((reason for each in reversed(said) if (reason := each.get("finishReason"))), "")
     if finish in UNANSWERED and not any(_parts(each) for each in said):
         return Outcome(error=(exchange.status, "Garbled", said[-1]["finishMessage"]))
-    # One recording is a client's own writing of an answer, with numbers for words.
-    choice = Choice(finish=finish if isinstance(finish, str) else "")
+    choice = Choice(finish=str(finish))  # one recording is a client's own writing, with numbers for words
     for part in (part for each in said for part in _parts(each)):
         if part.get("thought"):
             choice.reasoning += part.get("text") or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import json_format
@@ -215,7 +216,7 @@ def _config(value: dict[str, Any]) -> Found:
     return fields, rest
 
 
-READERS = {
+READERS: dict[str, Callable[[Any], Found]] = {
     "systemInstruction": _system,
     "contents": _contents,
     "tools": _tools,
