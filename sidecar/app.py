@@ -166,12 +166,12 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
                 invoker, lambda: configuration.catalog, gate, clock, settings.max_tags
             ).handlers(border),
             catalog_service.SERVICE: {
-                **catalog_service.CatalogService(
-                    lambda: configuration.catalog, pricing, view, watch, prober
-                ).handlers(border),
-                **Choosing(
-                    invoker.explain, lambda: configuration.catalog, pricing, clock, settings.max_tags
-                ).handlers(border),
+                **catalog_service.CatalogService(lambda: configuration.catalog, pricing, view, watch, prober).handlers(
+                    border
+                ),
+                **Choosing(invoker.explain, lambda: configuration.catalog, pricing, clock, settings.max_tags).handlers(
+                    border
+                ),
             },
             config.SERVICE: config.ConfigService(configuration).handlers(border),
             models.SERVICE: models.ModelService(lambda: configuration.catalog, transport).handlers(border),
