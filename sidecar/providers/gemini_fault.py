@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.faults import (
     BadRequest,
     ContentFiltered,
@@ -22,13 +20,17 @@ from sidecar.core.faults import (
     RateLimited,
     ServerError,
 )
-from sidecar.providers.http import duration_s, provider_request_id, retry_after_s
-from sidecar.providers.reading import objects, text_of
+from sidecar.providers.http import duration_s
+from sidecar.providers.reading import (
+    NO_HEADERS,
+    NOTHING,
+    error_body,
+    fault_told,
+    message_of,
+    objects,
+    text_of,
+)
 from sidecar.providers.wire import HttpResponse
-
-_MESSAGE_BYTES = 2048
-_CODE_CHARACTERS = 64
-_NO_HEADERS: Mapping[str, str] = {}
 
 # Codes of google.rpc.Status, as github.com/googleapis/googleapis/blob/master/google/rpc/code.proto has them.
 _CODES: Mapping[str, type[Fault]] = {
@@ -97,12 +99,7 @@ _STATUSES: Mapping[int, type[Fault]] = {
 
 def fault_of_response(response: HttpResponse) -> Fault:
     """An answer outside 2xx."""
-    try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        html = "html" in response.headers.get("content-type", "")
-        body = "" if html else response.body[:_MESSAGE_BYTES].decode(errors="replace").strip()
-    return fault_of_error(error_in(body), response.status, response.headers)
+    return fault_of_error(error_in(error_body(response)), response.status, response.headers)
 
 
 def error_in(body: Any) -> Any:
@@ -112,22 +109,19 @@ def error_in(body: Any) -> Any:
     return body.get("error", body) if isinstance(body, dict) else body
 
 
-def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = _NO_HEADERS) -> Fault:
+def fault_of_error(error: Any, status: int, headers: Mapping[str, str] = NO_HEADERS) -> Fault:
     """{"code", "message", "status", "details"}. `status` 0: it came in a stream or under 200."""
-    said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
+    said: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error} if error else NOTHING
     details = objects(said.get("details"))
-    message = _message(said)
-    status = status or _status_in(said)
+    message, status = message_of(said), status or _status_in(said)
     reasons = [reason for each in details if (reason := text_of(each, "reason"))]
-    code = text_of(dict(said), "status")
-    wait_s = _retry_delay_s(details)
-    return _kind(code, reasons, message.lower(), status)(
-        message or f"HTTP {status}",
-        http_status=status,
-        retry_after_s=retry_after_s(headers) if wait_s is None else wait_s,
-        provider_request_id=provider_request_id(headers),
-        provider_code=(reasons[0] if reasons else code)[:_CODE_CHARACTERS],
+    code = text_of(said, "status")
+    fault = fault_told(
+        _kind(code, reasons, message.lower(), status), message, status, headers, reasons[0] if reasons else code
     )
+    wait_s = _retry_delay_s(details)
+    fault.retry_after_s = fault.retry_after_s if wait_s is None else wait_s
+    return fault
 
 
 def _kind(code: str, reasons: list[str], message: str, status: int) -> type[Fault]:
@@ -154,9 +148,3 @@ def _retry_delay_s(details: list[dict[str, Any]]) -> float | None:
 def _status_in(said: Mapping[str, Any]) -> int:
     code = said.get("code")
     return code if type(code) is int and 400 <= code < 600 else 0
-
-
-def _message(said: Mapping[str, Any]) -> str:
-    message = said.get("message") or ""
-    text = message if isinstance(message, str) else orjson.dumps(message).decode()
-    return text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
