@@ -20,6 +20,7 @@ import structlog
 from sidecar import home, logs
 from sidecar.budget import PassThrough
 from sidecar.core import ids
+from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import config, invocation, models, usage
@@ -122,6 +123,10 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         lock = stack.enter_context(home.held(settings.home))
         pricing = await _pricing(settings, clock)
         configuration = Configuration(loaded, preparing(reread, pricing), clock, log)
+
+        def catalog() -> Catalog:
+            return configuration.catalog
+
         journal = _journal(loaded, pricing, clock, broken, log)
         stack.push_async_callback(journal.close)
         transport = HttpxTransport()
@@ -129,7 +134,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         health = Health(loaded.catalog.breaker, clock, loaded.catalog.time_scale)
         limits = Limits(clock, loaded.catalog.time_scale)
         invoker = Invoker(
-            catalog=lambda: configuration.catalog,
+            catalog=catalog,
             wires=registry.wire,
             transport=transport,
             pricing=pricing,
@@ -144,7 +149,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             explains=partial(logging.getLogger("sidecar").isEnabledFor, logging.DEBUG),
         )
         prober = Prober(
-            catalog=lambda: configuration.catalog,
+            catalog=catalog,
             wires=registry.wire,
             transport=transport,
             health=health,
@@ -153,7 +158,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             log=log,
         )
         stack.push_async_callback(prober.close)
-        view = HealthView(lambda: configuration.catalog, health, prober, limits.snapshot)
+        view = HealthView(catalog, health, prober, limits.snapshot)
         watch = HealthWatch(view)
         health.changed = watch.changed
         gate = Gate(settings.max_calls)
@@ -161,20 +166,14 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
         border = Border(LocalTrust(), gate, log, settings.max_message_bytes)
+        calls = invocation.InvocationService(invoker, catalog, gate, clock, settings.max_tags)
+        known = catalog_service.CatalogService(catalog, pricing, view, watch, prober)
+        choosing = Choosing(invoker.explain, catalog, pricing, clock, settings.max_tags)
         services = {
-            invocation.SERVICE: invocation.InvocationService(
-                invoker, lambda: configuration.catalog, gate, clock, settings.max_tags
-            ).handlers(border),
-            catalog_service.SERVICE: {
-                **catalog_service.CatalogService(lambda: configuration.catalog, pricing, view, watch, prober).handlers(
-                    border
-                ),
-                **Choosing(invoker.explain, lambda: configuration.catalog, pricing, clock, settings.max_tags).handlers(
-                    border
-                ),
-            },
+            invocation.SERVICE: calls.handlers(border),
+            catalog_service.SERVICE: {**known.handlers(border), **choosing.handlers(border)},
             config.SERVICE: config.ConfigService(configuration).handlers(border),
-            models.SERVICE: models.ModelService(lambda: configuration.catalog, transport).handlers(border),
+            models.SERVICE: models.ModelService(catalog, transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         }
         server = Server(services, settings.max_message_bytes)
