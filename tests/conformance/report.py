@@ -119,7 +119,7 @@ def _summary(found: Found) -> Iterator[str]:
 def _left_out(found: Found) -> Iterator[str]:
     yield "## What was not asked again"
     yield ""
-    yield "Operations and addresses that this version has no wire for (Cohere's version 1, Bedrock's `invoke`, threads),"
+    yield "Operations and addresses that this version has no wire for (Cohere's version 1, Bedrock's `invoke`, threads)"
     yield "and recordings that are no one exchange: several answers in one file, Bedrock's events rewritten as text."
     yield ""
     counted = Counter((exchange.operation, exchange.provider) for exchange in found.left_out)
