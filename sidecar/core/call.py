@@ -101,6 +101,8 @@ class Usage:
     seconds: float | None = None
     characters: int | None = None
     requests: int | None = None
+    cache_write_1h: int | None = None
+    """Of `cache_write`, what is kept for an hour, which costs more. Not recorded: the cost has a line for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sidecar.core.money import cost_picodollars
 SECOND_NS = 1_000_000_000
 DAY_S = 86_400
 
-INPUT_PARTS = ("cache_read", "cache_write", "audio_input")
+INPUT_PARTS = ("cache_read", "cache_write_1h", "cache_write", "audio_input")
 """Parts of `Usage.input` that may have their own price; cached tokens first, so that cached audio counts as cached."""
 OUTPUT_PARTS = ("reasoning", "audio_output")
 INPUT_METERS = ("input", *INPUT_PARTS)
@@ -114,7 +114,7 @@ def meters(usage: Usage, priced: Container[str]) -> dict[str, int] | None:
     None if nothing is known that could be priced. Parts that exceed their whole are cut to it.
     """
     found: dict[str, int] = {}
-    parts_in = {"cache_read": usage.cache_read, "cache_write": usage.cache_write, "audio_input": usage.audio_in}
+    parts_in = {"cache_read": usage.cache_read, **_writes(usage, priced), "audio_input": usage.audio_in}
     parts_out = {"reasoning": usage.reasoning, "audio_output": usage.audio_out}
     found |= _split("input", input_tokens(usage), parts_in, INPUT_PARTS, priced)
     found |= _split("output", output_tokens(usage), parts_out, OUTPUT_PARTS, priced)
@@ -124,6 +124,15 @@ def meters(usage: Usage, priced: Container[str]) -> dict[str, int] | None:
     if "requests" in priced and (found or usage != NOTHING_KNOWN):
         found["requests"] = 1 if usage.requests is None else usage.requests
     return found or None
+
+
+def _writes(usage: Usage, priced: Container[str]) -> dict[str, int | None]:
+    """Cache writes; those for an hour apart only if they have a price of their own."""
+    written, for_an_hour = usage.cache_write, usage.cache_write_1h
+    if not written or not for_an_hour or "cache_write_1h" not in priced:
+        return {"cache_write_1h": 0, "cache_write": written}
+    for_an_hour = min(for_an_hour, written)
+    return {"cache_write_1h": for_an_hour, "cache_write": written - for_an_hour}
 
 
 def input_tokens(usage: Usage) -> int | None:

@@ -21,7 +21,7 @@ from sidecar.pricing.snapshot import EPOCH_ORDINAL
 
 SOURCE = "override"
 UNITS = {
-    **dict.fromkeys(("input", "cache_read", "cache_write", "audio_input"), 1),
+    **dict.fromkeys(("input", "cache_read", "cache_write", "cache_write_1h", "audio_input"), 1),
     **dict.fromkeys(("output", "reasoning", "audio_output", "characters"), 1),
     "requests": MILLION,
     "images": MILLION,

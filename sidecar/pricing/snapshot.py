@@ -32,6 +32,7 @@ METER_OF = {
     "input_mtok": ("input", 1),
     "cache_read_mtok": ("cache_read", 1),
     "cache_write_mtok": ("cache_write", 1),
+    "cache_write_1h_mtok": ("cache_write_1h", 1),
     "input_audio_mtok": ("audio_input", 1),
     "output_mtok": ("output", 1),
     "output_reasoning_mtok": ("reasoning", 1),

@@ -112,7 +112,7 @@ def test_audio_and_reasoning_have_meters_where_they_have_prices() -> None:
 
 
 some = st.none() | st.integers(0, 10**9)
-usages = st.builds(Usage, some, some, some, some, some, some, some)
+usages = st.builds(Usage, some, some, some, some, some, some, some, cache_write_1h=some)
 cards = st.dictionaries(
     st.sampled_from([*INPUT_METERS, *OUTPUT_METERS]), st.builds(Rate, st.integers(0, 10**15)), min_size=1
 ).map(lambda rates: RateCard("x", "", {"input": Rate(1), "output": Rate(1), **rates}))

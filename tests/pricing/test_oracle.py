@@ -23,6 +23,7 @@ PRICING = Pricing()
 USAGES = {
     "plain": Usage(input=1_234, output=567),
     "cached": Usage(input=10_000, cache_read=7_001, cache_write=1_999, output=11),
+    "written for an hour": Usage(input=10_000, cache_read=1, cache_write=5_000, cache_write_1h=3_001, output=7),
     "reasoning": Usage(input=999, output=5_003, reasoning=4_001),
     "audio": Usage(input=700, audio_in=600, output=300, audio_out=200),
     "over every tier": Usage(input=900_001, cache_read=1, output=3),
@@ -46,6 +47,7 @@ def oracle_picodollars(provider: Provider, model: ModelInfo, usage: Usage, at: d
         "output_tokens": usage.output or 0,
         "cache_read_tokens": usage.cache_read or 0,
         "cache_write_tokens": usage.cache_write or 0,
+        "cache_write_1h_tokens": usage.cache_write_1h or 0,
         "input_audio_tokens": usage.audio_in or 0,
         "output_audio_tokens": usage.audio_out or 0,
         "output_reasoning_tokens": usage.reasoning or 0,
@@ -94,8 +96,8 @@ def consistent_usages(draw: st.DrawFn) -> Usage:
     whole_in, whole_out = draw(counts), draw(counts)
     cache_read = draw(st.integers(0, whole_in))
     cache_write = draw(st.integers(0, whole_in - cache_read))
-    reasoning = draw(st.integers(0, whole_out))
-    return Usage(whole_in, cache_read, cache_write, whole_out, reasoning)
+    reasoning, for_an_hour = draw(st.integers(0, whole_out)), draw(st.integers(0, cache_write))
+    return Usage(whole_in, cache_read, cache_write, whole_out, reasoning, cache_write_1h=for_an_hour)
 
 
 @settings(max_examples=300, deadline=None)
