@@ -32,10 +32,7 @@ from tests.support.told_natives import NATIVES
 from tests.support.told_openai import OPENAI
 
 TOLD = (*OPENAI, *NATIVES)
-OWED = pytest.mark.xfail(strict=False, reason="Gemini's errors stumble over what is nested too deeply")
-errors = pytest.mark.parametrize(
-    "told", [pytest.param(it, id=str(it), marks=[OWED] if it.wire == "gemini" else []) for it in TOLD]
-)
+errors = pytest.mark.parametrize("told", TOLD, ids=str)
 
 STATUSES: Mapping[int, type[Fault]] = {
     400: BadRequest,
@@ -194,9 +191,7 @@ def bounded(found: Fault) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 302, 400, 403, 404, 429, 500])
-@pytest.mark.parametrize(
-    "told", [pytest.param(it, id=str(it), marks=[OWED] if it.wire == "gemini" else []) for it in TOLD]
-)
+@errors
 def test_each_field_of_an_error_spoilt(told: Told, status: int) -> None:
     for path in paths(told.error):
         for by in (*SPOILT, "long " * 2000):
@@ -209,9 +204,7 @@ _NAMES = ("retry-after", "retry-after-ms", "date", "content-type", "x-request-id
 _HEADERS = st.dictionaries(st.sampled_from(_NAMES), st.text(max_size=300))
 
 
-@pytest.mark.parametrize(
-    "told", [pytest.param(it, id=str(it), marks=[OWED] if it.wire == "gemini" else []) for it in TOLD]
-)
+@errors
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_error_of_any_bytes_under_any_headers(told: Told, data: st.DataObject) -> None:
@@ -251,7 +244,7 @@ TYPES = {
 }
 
 
-@pytest.mark.parametrize("told", TOLD, ids=str)
+@errors
 def test_key_goes_into_a_header_and_nowhere_else(told: Told) -> None:
     secret = SECRETS.get(told.wire, "sk-secret-0123456789")
     target = account(TYPES.get(told.wire, told.wire), base_url=URLS.get(told.wire, "https://api.test"))

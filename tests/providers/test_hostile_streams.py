@@ -20,20 +20,8 @@ from tests.support.told_natives import NATIVES
 from tests.support.told_openai import OPENAI
 
 TOLD = (*OPENAI, *NATIVES)
-OWED = frozenset({"gemini"})
-"""Wires that still stumble over types which cannot be hashed, or written."""
-
-
-def each(told: Sequence[Told], owed: frozenset[str] = frozenset()) -> pytest.MarkDecorator:
-    owes = pytest.mark.xfail(strict=False, reason="told to their owners")
-    return pytest.mark.parametrize(
-        "told", [pytest.param(it, id=str(it), marks=[owes] if it.wire in owed else []) for it in told]
-    )
-
-
-STREAMS, WHOLE = [it for it in TOLD if it.answers], [it for it in TOLD if it.whole is not None]
-streams, spoilt_streams = each(STREAMS), each(STREAMS, OWED)
-answers, spoilt_answers = each(WHOLE), each(WHOLE, OWED)
+streams = pytest.mark.parametrize("told", [told for told in TOLD if told.answers], ids=str)
+answers = pytest.mark.parametrize("told", TOLD, ids=str)
 quick = settings(max_examples=60, deadline=None)
 
 
@@ -93,7 +81,7 @@ def test_truncated_stream_is_no_success(told: Told) -> None:
                 assert reply is None or content(parts) == whole
 
 
-@spoilt_streams
+@streams
 def test_each_field_of_a_stream_spoilt(told: Told) -> None:
     for number, (frame, events) in enumerate(told.answers):
         for at, event in enumerate(events):
@@ -104,7 +92,7 @@ def test_each_field_of_a_stream_spoilt(told: Told) -> None:
                         taken(told, [*told.data[:number], frame(told_so), *told.data[number + 1 :]])
 
 
-@spoilt_streams
+@streams
 @quick
 @given(data=st.data())
 def test_stream_spoilt_in_many_places(told: Told, data: st.DataObject) -> None:
@@ -123,7 +111,7 @@ def test_stream_of_noise(told: Told, data: st.DataObject) -> None:
     taken(told, [bytes(stream), *told.data[1:]])
 
 
-@spoilt_answers
+@answers
 def test_each_field_of_an_answer_spoilt(told: Told) -> None:
     for path in paths(told.whole):
         for by in SPOILT:
@@ -131,7 +119,7 @@ def test_each_field_of_an_answer_spoilt(told: Told) -> None:
                 written(told.codec.decode(HttpResponse(200, {}, json_of(spoil(told.whole, path, by)))))
 
 
-@spoilt_answers
+@answers
 @quick
 @given(data=st.data())
 def test_answer_spoilt_in_many_places(told: Told, data: st.DataObject) -> None:
