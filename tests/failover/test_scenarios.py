@@ -79,7 +79,7 @@ class TestAPrimaryThatFlaps:
     def test_it_is_back_within_30_s(self, mode: Mode, played: Played) -> None:
         flap = played.flaps[mode]
         assert DOWN_S - 1 <= flap.back_at_s <= DOWN_S + 30
-        assert {ride.served_by for ride in flap.rides if ride.at_s > flap.back_at_s + 2} == {flap.accounts[0]}
+        assert {ride.served_by for ride in flap.rides if ride.at_s > DOWN_S + 30} == {flap.accounts[0]}
 
 
 @whole_table
