@@ -34,6 +34,10 @@ class StreamReader(EventReader):
         self._finished: dict[int, str] = {}
         """Choice -> its finish reason; empty while it goes on."""
         self._content = False
+        self._adds = False
+        """The chunk has content."""
+        self._summed_up = False
+        """Usage came, and no content since."""
         self._cost_picodollars: int | None = None
 
     @property
@@ -46,8 +50,8 @@ class StreamReader(EventReader):
         if not self._finished:
             raise Garbled("the stream held no choice")
         # Relays write [DONE] behind an answer that broke off, too: only one that is whole has a finish reason, or
-        # at least its usage.
-        if not self.complete and self.usage is None:
+        # at least its usage after all content (a count so far, beside content, says nothing).
+        if not self.complete and not self._summed_up:
             raise StreamCut("the stream ended without a finish reason")
         reasons = tuple(self._finished.get(index, "") for index in range(max(self._finished) + 1))
         if not self._content and set(reasons) == {CONTENT_FILTER}:
@@ -62,6 +66,7 @@ class StreamReader(EventReader):
             raise fault_of_error(error, 0)
         self.model = self.model or text_of(chunk, "model")
         self.response_id = self.response_id or text_of(chunk, "id")
+        self._adds = False
         choices = objects(chunk.get("choices"))
         for place, choice in enumerate(choices):
             yield from self._read_choice(place, choice)
@@ -76,13 +81,14 @@ class StreamReader(EventReader):
         if reason == "error":  # OpenRouter, where the error object itself is missing
             raise ServerError("the provider broke off its answer")
         for part in self._parts(index, choice):
-            self._content = True
+            self._content = self._adds = True
             yield part
         if reason or index not in self._finished:
             self._finished[index] = reason
 
     def _read_usage(self, raw: Any) -> None:
         usage = usage_of(raw)
+        self._summed_up = not self._adds and (self._summed_up or usage is not None)
         if usage is not None:
             self.usage = usage
             self._cost_picodollars = cost_of(raw)

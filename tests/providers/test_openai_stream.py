@@ -198,6 +198,7 @@ def test_streams_that_are_whole(data: bytes, expected: tuple[str, ...]) -> None:
             events(chunk("a", finish="stop"), done=False)[:-2], StreamCut, id="content-in-an-unfinished-event"
         ),
         pytest.param(events(chunk("a")), StreamCut, id="done-without-finish-reason-and-usage"),
+        pytest.param(events(chunk("a", top={"usage": USAGE})), StreamCut, id="done-after-usage-so-far"),
         pytest.param(events(chunk("a"), b"{not json"), StreamCut, id="done-after-an-unreadable-end"),
         pytest.param(events(), Garbled, id="done-and-nothing-else"),
         pytest.param(b'{"choices": []}', StreamCut, id="json-instead-of-a-stream"),
