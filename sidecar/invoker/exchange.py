@@ -87,6 +87,7 @@ class Exchange:
                 ear.rest()
                 reply = reader.finish()
                 if isinstance(reply, Reply):
+                    _all_there(live, reader, reply)
                     break
                 request = onward(live, reply)
                 if reply.after_s:
@@ -162,6 +163,13 @@ def _under(live: Live, path: str) -> str:
         return live.planned.account.base_url.rstrip("/") + path
     address, _, query = live.request.url.partition("?")
     return f"{address}{path[1:]}?{query}" if query else f"{address}{path[1:]}"
+
+
+def _all_there(live: Live, reader: Reader, reply: Reply) -> None:
+    """A reader knows of the choices that have begun: where its stream had no end, those asked for must be there.
+    Raises StreamCut."""
+    if not reader.done and len(reply.finish_reasons) < live.choices:
+        raise StreamCut(f"the stream ended after {len(reply.finish_reasons)} of {live.choices} choices")
 
 
 async def _accepted(live: Live, answer: Answer) -> None:

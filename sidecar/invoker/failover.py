@@ -161,6 +161,7 @@ class Failover:
             span_id=self._span_id,
             started_at_ns=now_ns,
             started_ns=self._call.started_ns + now_ns - self._call.started_monotonic_ns,
+            choices=self._call.parameters.choice_count or 1,
         )
 
     def _open(self, live: Live) -> None:

@@ -37,6 +37,8 @@ class Live:
     started_at_ns: int
     started_ns: int
     """UTC."""
+    choices: int = 1
+    """Asked for."""
     reader: Reader | None = None
     reply: Reply = NO_REPLY
     http_status: int = 0

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from sidecar.core.call import AttemptStatus, CallStatus, Operation, StreamRecovery, Target, Timeouts, UsageSource
+from sidecar.core.call import (
+    AttemptStatus,
+    CallStatus,
+    Operation,
+    RequestParameters,
+    StreamRecovery,
+    Target,
+    Timeouts,
+    UsageSource,
+)
 from sidecar.core.catalog import RetryPolicy
 from sidecar.invoker import Outcome, StreamRestarted, StreamStarted
 from taximeter.v1 import payload_pb2
@@ -192,3 +201,25 @@ async def test_attempts_are_bounded_with_restarts_too(scene: MakeScene) -> None:
     rig, _ = await scene(*scripts, retry=RetryPolicy(max_retries=2))
     await rig.listen(stream_recovery=StreamRecovery.RESTART)
     assert len(rig.record.attempts) == 3
+
+
+FIRST_CHOICE = (
+    b'{"choices": [{"index": 0, "delta": {"content": "one"}}]}',
+    b'{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}',
+)
+SECOND_CHOICE = (b'{"choices": [{"index": 1, "delta": {"content": "two"}, "finish_reason": "stop"}]}',)
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        param(FIRST_CHOICE, False, id="the-second-never-began"),
+        param((*FIRST_CHOICE, *SECOND_CHOICE), True, id="both"),
+        param((*FIRST_CHOICE, b"[DONE]"), True, id="a-server-that-gives-one-and-says-so"),
+    ],
+)
+async def test_choices_that_come_one_after_the_other(scene: MakeScene, data: Sequence[bytes], whole: bool) -> None:
+    """The first one's end is not the stream's, if two were asked for."""
+    rig, _ = await scene([on.events(*data)])
+    _, failure = await rig.listen(parameters=RequestParameters(choice_count=2))
+    assert (failure is None) is whole
