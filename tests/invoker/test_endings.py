@@ -21,7 +21,7 @@ from sidecar.journal import JournalFailed
 from tests.invoker.conftest import MakeScene
 from tests.support import hostile as on
 from tests.support.hostile import Act, hostile
-from tests.support.rig import Rig, catalog_of, chat
+from tests.support.rig import SCALE, Rig, catalog_of, chat
 
 param = pytest.param
 OK = (on.answer("hello there"),)
@@ -141,9 +141,9 @@ async def test_a_half_open_circuit_is_freed_by_a_hang_up(scene: MakeScene) -> No
     rig, (a,) = await scene([*[on.status(503)] * 6, on.silence, *OK])
     for _ in range(3):
         await rig.ask()
-    await asyncio.sleep(0.21)
+    await asyncio.sleep(10.5 * SCALE)
     await rig.ask()  # the probe fails
-    await asyncio.sleep(0.41)
+    await asyncio.sleep(20.5 * SCALE)
     task = asyncio.create_task(rig.invoker.invoke(chat()))
     await until(lambda: len(a.hits) == 7)
     task.cancel()

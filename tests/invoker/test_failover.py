@@ -297,7 +297,7 @@ async def test_a_direct_target_has_no_fallback(scene: MakeScene) -> None:
     [
         param("call", 0.05, id="of-the-call"),
         param("alias", 0.05, id="of-the-alias"),
-        param("", 1.2, id="of-the-system"),
+        param("", 60 * SCALE, id="of-the-system"),
     ],
 )
 async def test_whose_response_time_counts(scene: MakeScene, own: str, seconds: float) -> None:
@@ -305,4 +305,4 @@ async def test_whose_response_time_counts(scene: MakeScene, own: str, seconds: f
     rig, _ = await scene([SILENT], alias={"timeouts": short} if own == "alias" else None)
     ending = await rig.ask(**({"timeouts": short} if own == "call" else {}))
     assert isinstance(ending, CallFailed)
-    assert seconds <= ending.record.duration_ns / 1e9 < seconds + 0.25
+    assert seconds <= ending.record.duration_ns / 1e9 < seconds + 1

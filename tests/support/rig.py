@@ -22,7 +22,7 @@ from sidecar.providers.transport import HttpxTransport
 from taximeter.v1 import invocation_pb2, payload_pb2
 from tests.support.routes import account, call
 
-SCALE = 0.02
+SCALE = 0.04
 """Of all waits: a time-out of 10 s is one of 0.2 s."""
 
 
