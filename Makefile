@@ -61,7 +61,7 @@ breaking: setup-dev
 lock: setup-dev
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra build --python-version 3.11 \
 	  --generate-hashes --no-header -q -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --extra server --extra build --extra bedrock --extra dev --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra server --extra build --extra bedrock --extra postgres --extra aws-kms --extra gcp-kms --extra dev --python-version 3.11 \
 	  --generate-hashes --no-header -q -c requirements.lock -o requirements-dev.lock
 
 bench: setup-dev

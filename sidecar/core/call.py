@@ -40,6 +40,26 @@ class Capability(StrEnum):
     MODERATION = "moderation"
 
 
+class KeyScope(StrEnum):
+    """What a provider key may be used for."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+ALL_SCOPES = frozenset(KeyScope)
+
+
+def scope_of(operation: Operation) -> KeyScope:
+    """chat, completion, embedding and moderation are text."""
+    return _SCOPES.get(operation.value.partition(".")[0], KeyScope.TEXT)
+
+
+_SCOPES = {"image": KeyScope.IMAGE, "speech": KeyScope.AUDIO, "video": KeyScope.VIDEO}
+
+
 class Strategy(StrEnum):
     ROUND_ROBIN = "round-robin"
     RANDOM = "random"
@@ -153,6 +173,8 @@ class Target:
     """The account's name ("openrouter2")."""
     model: str
     """As that provider names it."""
+    owner: str = ""
+    """The workspace whose own keys open it; empty = the operator's. Health and limits of each are its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +235,8 @@ class Call:
     bytes_in: int = 0
     """Size of the encoded payload: what input is estimated from."""
     parameters: RequestParameters = RequestParameters()
+    request_digest: bytes = b""
+    """Of the whole request, where it has a `request_id`: tells a repeat from another request under the same id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +285,8 @@ class Attempt:
     span_id: str = ""
     server_address: str = ""
     server_port: int = 0
+    tokens_at_risk: int = 0
+    """The most it can have used where nobody knows (`maybe_billed`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,3 +353,10 @@ class CallRecord:
     parameters: RequestParameters = RequestParameters()
     tags: Mapping[str, str] = field(default_factory=dict)
     rpc_method: str = ""
+    budget_ns: int = 0
+    """By which windows of budgets it counts, UTC; 0 = `started_ns`. The clock of budgets does not go back."""
+    max_tokens_granted: int | None = None
+    """Budgets had no room for more output than this; None: they did not cut it."""
+    request_digest: bytes = b""
+    budget_alerts: tuple[str, ...] = ()
+    """Passed by this call: "budget_id threshold"."""

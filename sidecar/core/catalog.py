@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from sidecar.core.call import Capability, Operation, Preference, Strategy, StreamRecovery, Target, Timeouts
+from sidecar.core.call import (
+    ALL_SCOPES,
+    Capability,
+    KeyScope,
+    Operation,
+    Preference,
+    Strategy,
+    StreamRecovery,
+    Target,
+    Timeouts,
+)
 
 SECRET_LENGTH = 8
 """Characters from which on a key is taken for a secret: servers without keys are given words like "none"."""
@@ -19,6 +29,8 @@ class Key:
     key_id: str
     secret: str = field(repr=False)
     owner: str = "platform"
+    """platform | workspace"""
+    scopes: frozenset[KeyScope] = ALL_SCOPES
 
     @property
     def masked(self) -> str:
@@ -96,6 +108,10 @@ class Account:
     deployments: bool = False
     """Its models go by names of the user's own, which say nothing of what they are (Azure)."""
     limits: RateLimits = NO_LIMITS
+    owner: str = ""
+    """The workspace whose own keys open it; empty = the operator's."""
+    zero_retention: bool = False
+    """The provider is asked to keep nothing, where it can be asked."""
 
     @property
     def usable(self) -> bool:
@@ -136,6 +152,14 @@ class Alias:
     """Why no call to it can work ("AI_IMAGE_PROVIDER=ollama: Ollama does not offer image generation")."""
     key_hints: tuple[str, ...] = ()
     """Provider names of which one would make it work."""
+    fallback_on_budget: bool = True
+    """Go on with the next target when the budget of a key is used up."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Of the payload's fields, where the caller sets none."""
+    max_tokens: int | None = None
+    """A call that asks for more output, or does not say, gets this much."""
+    limits: RateLimits = NO_LIMITS
+    """Of all calls to it together; tokens are not limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +213,7 @@ class Catalog:
     tag_keys: frozenset[str] = frozenset()
     """Tags that are kept; others are refused."""
     max_answer_bytes: int = 32 * 1024 * 1024
+    workspace: str = "default"
+    """Whose view it is."""
+    zero_retention: bool = False
+    """Nothing of its calls is kept but what they cost."""

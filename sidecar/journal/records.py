@@ -40,13 +40,15 @@ _CALL = (
     *("key_id", "key_owner", "fallback_used", "fallback_reason", "usage_source", "estimator_version"),
     *("cost_at_risk_picodollars", "maybe_billed", "started_ns", "queued_ns", "first_token_ns", "ended_ns"),
     *("duration_ns", "provider_ns", "overhead_ns", "bytes_in", "bytes_out", "trace_id", "parent_span_id"),
-    *("server_span_id", "invoke_span_id", "sampled", "tags", "rpc_method"),
+    *("server_span_id", "invoke_span_id", "sampled", "tags", "rpc_method", "budget_ns", "max_tokens_granted"),
+    *("request_digest", "budget_alerts"),
 )
 _ATTEMPT = (
     *("number", "provider_type", "model_reported", "key_id", "key_owner", "status", "error_type", "http_status"),
     *("provider_request_id", "response_id", "finish_reasons", "started_ns", "first_token_ns", "ended_ns"),
     *("usage_source", "estimator_version", "cost_at_risk_picodollars", "maybe_billed", "circuit", "bytes_sent"),
     *("bytes_received", "chunks", "malformed_events", "span_id", "server_address", "server_port"),
+    "tokens_at_risk",
 )
 _PARAMETERS = (
     *("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty"),
@@ -65,7 +67,10 @@ _USAGE = {
     **{name: name for name in ("images", "seconds", "characters", "requests")},
 }
 _USAGE_MESSAGE = tuple(_USAGE.values())
-_OPTIONAL = {"first_token_ns", "amount_picodollars", *_USAGE_MESSAGE, *_PARAMETERS} - {"stop", "output_type"}
+_OPTIONAL = {"first_token_ns", "amount_picodollars", "max_tokens_granted", *_USAGE_MESSAGE, *_PARAMETERS} - {
+    "stop",
+    "output_type",
+}
 
 _call_values, _attempt_values, _parameter_values = attrgetter(*_CALL), attrgetter(*_ATTEMPT), attrgetter(*_PARAMETERS)
 _cost_values, _line_values, _usage_values = attrgetter(*_COST), attrgetter(*_LINE), attrgetter(*_USAGE)
@@ -145,6 +150,7 @@ def from_proto(message: journal_pb2.CallRecord) -> CallRecord:
         "status": CallStatus(message.status),
         "usage_source": UsageSource(message.usage_source),
         "tags": dict(message.tags),
+        "budget_alerts": tuple(message.budget_alerts),
     }
     return CallRecord(
         **values,

@@ -64,6 +64,7 @@ OF_TYPE = {
     "int": INT64,
     "str": TEXT,
     "bool": st.booleans(),
+    "bytes": st.binary(max_size=32),
     "int | None": st.none() | INT64,
     "Usage": USAGE,
     "Cost": COST,
@@ -76,7 +77,9 @@ OF_TYPE = {
     "tuple[Skip, ...]": st.lists(st.builds(Skip, TARGET, TEXT), max_size=2).map(tuple),
     "Mapping[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),
 }
-NARROW = {"number": INT32, "http_status": INT32, "server_port": INT32, "version": INT32, "message": st.just("")}
+NARROW = {"number": INT32, "http_status": INT32, "server_port": INT32, "version": INT32, "message": st.just("")} | {
+    "max_tokens_granted": st.none() | INT32
+}
 
 
 def _fields_of(kind: type) -> dict[str, st.SearchStrategy[object]]:

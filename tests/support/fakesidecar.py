@@ -105,6 +105,10 @@ class FakeSidecar(
         self.asked.append(request)
         return catalog_pb2.GetCheapestModelResponse(price_picodollars=0, price_source="declared")
 
+    def EstimateCost(self, request: Any, context: Any) -> catalog_pb2.EstimateCostResponse:  # noqa: N802
+        self.asked.append(request)
+        return catalog_pb2.EstimateCostResponse(estimates=[{"input_tokens": 3, "cost_usd": "0.000123"}])
+
     def Reload(self, request: Any, context: Any) -> config_pb2.ReloadResponse:  # noqa: N802
         return config_pb2.ReloadResponse(generation=2, changes=["dry" if request.dry_run else "wet"])
 

@@ -195,14 +195,27 @@ class Model(_message.Message):
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     PRICED_FIELD_NUMBER: _builtins.int
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    MODALITIES_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
     context_tokens: _builtins.int
     """In tokens; 0 = not known."""
     reasoning: _builtins.bool
     priced: _builtins.bool
+    max_output_tokens: _builtins.int
+    """0 = not known."""
     @_builtins.property
     def ref(self) -> _invocation_pb2.ModelRef: ...
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_invocation_pb2.Capability.ValueType]: ...
+    @_builtins.property
+    def modalities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"text", "image", "audio", "video": what its operations are about."""
+
+    @_builtins.property
+    def price(self) -> Global___Price:
+        """Without quantities: the rates in force."""
+
     def __init__(
         self,
         *,
@@ -211,10 +224,13 @@ class Model(_message.Message):
         context_tokens: _builtins.int = ...,
         reasoning: _builtins.bool = ...,
         priced: _builtins.bool = ...,
+        max_output_tokens: _builtins.int = ...,
+        modalities: _abc.Iterable[_builtins.str] | None = ...,
+        price: Global___Price | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ref", b"ref"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "ref", b"ref"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "context_tokens", b"context_tokens", "priced", b"priced", "reasoning", b"reasoning", "ref", b"ref"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "context_tokens", b"context_tokens", "max_output_tokens", b"max_output_tokens", "modalities", b"modalities", "price", b"price", "priced", b"priced", "reasoning", b"reasoning", "ref", b"ref"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -270,8 +286,11 @@ class Price(_message.Message):
     RATES_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    DATED_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     version: _builtins.str
+    dated: _builtins.str
+    """The day from which it holds, or on which it was read: "2026-11-01"; empty: not known."""
     @_builtins.property
     def ref(self) -> _invocation_pb2.ModelRef: ...
     @_builtins.property
@@ -285,10 +304,11 @@ class Price(_message.Message):
         rates: _abc.Iterable[_metering_pb2.CostLine] | None = ...,
         source: _builtins.str = ...,
         version: _builtins.str = ...,
+        dated: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ref", b"ref"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rates", b"rates", "ref", b"ref", "source", b"source", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dated", b"dated", "rates", b"rates", "ref", b"ref", "source", b"source", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -893,3 +913,104 @@ class GetCheapestModelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCheapestModelResponse: _TypeAlias = GetCheapestModelResponse  # noqa: Y015
+
+@_typing.final
+class EstimateCostRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call(self) -> _invocation_pb2.CallSpec: ...
+    def __init__(
+        self,
+        *,
+        call: _invocation_pb2.CallSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimateCostRequest: _TypeAlias = EstimateCostRequest  # noqa: Y015
+
+@_typing.final
+class CostEstimate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_PICODOLLARS_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    BOUND_PICODOLLARS_FIELD_NUMBER: _builtins.int
+    PRICE_SOURCE_FIELD_NUMBER: _builtins.int
+    PRICE_VERSION_FIELD_NUMBER: _builtins.int
+    input_tokens: _builtins.int
+    """Estimated from the request's size."""
+    output_tokens: _builtins.int
+    """The call's max_tokens, else what is usual."""
+    cost_picodollars: _builtins.int
+    """Absent: no price is known."""
+    cost_usd: _builtins.str
+    bound_picodollars: _builtins.int
+    """The most it can come to: what a budget would hold."""
+    price_source: _builtins.str
+    price_version: _builtins.str
+    @_builtins.property
+    def target(self) -> _invocation_pb2.ModelRef: ...
+    def __init__(
+        self,
+        *,
+        target: _invocation_pb2.ModelRef | None = ...,
+        input_tokens: _builtins.int = ...,
+        output_tokens: _builtins.int = ...,
+        cost_picodollars: _builtins.int | None = ...,
+        cost_usd: _builtins.str = ...,
+        bound_picodollars: _builtins.int | None = ...,
+        price_source: _builtins.str = ...,
+        price_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bound_picodollars", b"_bound_picodollars", "_cost_picodollars", b"_cost_picodollars", "bound_picodollars", b"bound_picodollars", "cost_picodollars", b"cost_picodollars", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bound_picodollars", b"_bound_picodollars", "_cost_picodollars", b"_cost_picodollars", "bound_picodollars", b"bound_picodollars", "cost_picodollars", b"cost_picodollars", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "price_source", b"price_source", "price_version", b"price_version", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bound_picodollars: _TypeAlias = _typing.Literal["bound_picodollars"]  # noqa: Y015
+    _WhichOneofArgType__bound_picodollars: _TypeAlias = _typing.Literal["_bound_picodollars", b"_bound_picodollars"]  # noqa: Y015
+    _WhichOneofReturnType__cost_picodollars: _TypeAlias = _typing.Literal["cost_picodollars"]  # noqa: Y015
+    _WhichOneofArgType__cost_picodollars: _TypeAlias = _typing.Literal["_cost_picodollars", b"_cost_picodollars"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bound_picodollars) -> _WhichOneofReturnType__bound_picodollars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_picodollars) -> _WhichOneofReturnType__cost_picodollars | None: ...
+
+Global___CostEstimate: _TypeAlias = CostEstimate  # noqa: Y015
+
+@_typing.final
+class EstimateCostResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESTIMATES_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    error_reason: _builtins.str
+    """Set where no target is left: the error that a call would get."""
+    error_message: _builtins.str
+    @_builtins.property
+    def estimates(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostEstimate]:
+        """In the order of trying."""
+
+    def __init__(
+        self,
+        *,
+        estimates: _abc.Iterable[Global___CostEstimate] | None = ...,
+        error_reason: _builtins.str = ...,
+        error_message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_message", b"error_message", "error_reason", b"error_reason", "estimates", b"estimates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimateCostResponse: _TypeAlias = EstimateCostResponse  # noqa: Y015

@@ -80,6 +80,11 @@ class CatalogServiceStub:
                 request_serializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelRequest.SerializeToString,
                 response_deserializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelResponse.FromString,
                 _registered_method=True)
+        self.EstimateCost = channel.unary_unary(
+                '/taximeter.v1.CatalogService/EstimateCost',
+                request_serializer=taximeter_dot_v1_dot_catalog__pb2.EstimateCostRequest.SerializeToString,
+                response_deserializer=taximeter_dot_v1_dot_catalog__pb2.EstimateCostResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -145,6 +150,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EstimateCost(self, request, context):
+        """What a call would cost at each target of its plan. Nothing is called.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -192,6 +204,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.GetCheapestModel,
                     request_deserializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelRequest.FromString,
                     response_serializer=taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelResponse.SerializeToString,
+            ),
+            'EstimateCost': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimateCost,
+                    request_deserializer=taximeter_dot_v1_dot_catalog__pb2.EstimateCostRequest.FromString,
+                    response_serializer=taximeter_dot_v1_dot_catalog__pb2.EstimateCostResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -438,6 +455,33 @@ class CatalogService:
             '/taximeter.v1.CatalogService/GetCheapestModel',
             taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelRequest.SerializeToString,
             taximeter_dot_v1_dot_catalog__pb2.GetCheapestModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimateCost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.v1.CatalogService/EstimateCost',
+            taximeter_dot_v1_dot_catalog__pb2.EstimateCostRequest.SerializeToString,
+            taximeter_dot_v1_dot_catalog__pb2.EstimateCostResponse.FromString,
             options,
             channel_credentials,
             insecure,

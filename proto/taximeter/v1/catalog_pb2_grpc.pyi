@@ -47,6 +47,8 @@ class CatalogServiceStub:
     """The first target that a call for this capability would take now."""
     GetCheapestModel: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetCheapestModelRequest, _catalog_pb2.GetCheapestModelResponse]
     """The model with the lowest price among the usable ones that have the capability. Never an unpriced one."""
+    EstimateCost: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.EstimateCostRequest, _catalog_pb2.EstimateCostResponse]
+    """What a call would cost at each target of its plan. Nothing is called."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -67,6 +69,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """The first target that a call for this capability would take now."""
     GetCheapestModel: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetCheapestModelRequest, _catalog_pb2.GetCheapestModelResponse]  # type: ignore[assignment]
     """The model with the lowest price among the usable ones that have the capability. Never an unpriced one."""
+    EstimateCost: _aio.UnaryUnaryMultiCallable[_catalog_pb2.EstimateCostRequest, _catalog_pb2.EstimateCostResponse]  # type: ignore[assignment]
+    """What a call would cost at each target of its plan. Nothing is called."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """What can be called, at which price, and how it fares."""
@@ -138,5 +142,13 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.GetCheapestModelResponse, _abc.Awaitable[_catalog_pb2.GetCheapestModelResponse]]:
         """The model with the lowest price among the usable ones that have the capability. Never an unpriced one."""
+
+    @_abc_1.abstractmethod
+    def EstimateCost(
+        self,
+        request: _catalog_pb2.EstimateCostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.EstimateCostResponse, _abc.Awaitable[_catalog_pb2.EstimateCostResponse]]:
+        """What a call would cost at each target of its plan. Nothing is called."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

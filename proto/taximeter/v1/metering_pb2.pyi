@@ -355,6 +355,10 @@ class Metering(_message.Message):
     OVERHEAD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SKIPS_FIELD_NUMBER: _builtins.int
+    ALIAS_VERSION_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_GRANTED_FIELD_NUMBER: _builtins.int
+    KEY_OWNER_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     provider: _builtins.str
     """The one that answered; empty if none did."""
@@ -368,6 +372,14 @@ class Metering(_message.Message):
     alias: _builtins.str
     trace_id: _builtins.str
     request_id: _builtins.str
+    alias_version: _builtins.int
+    """Of an alias of the workspace's own: the version that was used."""
+    max_tokens_granted: _builtins.int
+    """A budget had no room for more output than this."""
+    key_owner: _builtins.str
+    """Whose key served: "workspace" or "platform"."""
+    replayed: _builtins.bool
+    """The answer is that of an earlier call with the same request_id; nothing was sent or billed anew."""
     @_builtins.property
     def usage(self) -> Global___Usage: ...
     @_builtins.property
@@ -411,11 +423,17 @@ class Metering(_message.Message):
         overhead: _duration_pb2.Duration | None = ...,
         request_id: _builtins.str = ...,
         skips: _abc.Iterable[Global___Skip] | None = ...,
+        alias_version: _builtins.int = ...,
+        max_tokens_granted: _builtins.int | None = ...,
+        key_owner: _builtins.str = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "overhead", b"overhead", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens_granted", b"_max_tokens_granted", "cost", b"cost", "duration", b"duration", "max_tokens_granted", b"max_tokens_granted", "overhead", b"overhead", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "attempts", b"attempts", "call_id", b"call_id", "cost", b"cost", "duration", b"duration", "fallback_message", b"fallback_message", "fallback_reason", b"fallback_reason", "fallback_used", b"fallback_used", "model_reported", b"model_reported", "model_requested", b"model_requested", "overhead", b"overhead", "provider", b"provider", "request_id", b"request_id", "skips", b"skips", "time_to_first_token", b"time_to_first_token", "trace_id", b"trace_id", "usage", b"usage", "usage_source", b"usage_source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens_granted", b"_max_tokens_granted", "alias", b"alias", "alias_version", b"alias_version", "attempts", b"attempts", "call_id", b"call_id", "cost", b"cost", "duration", b"duration", "fallback_message", b"fallback_message", "fallback_reason", b"fallback_reason", "fallback_used", b"fallback_used", "key_owner", b"key_owner", "max_tokens_granted", b"max_tokens_granted", "model_reported", b"model_reported", "model_requested", b"model_requested", "overhead", b"overhead", "provider", b"provider", "replayed", b"replayed", "request_id", b"request_id", "skips", b"skips", "time_to_first_token", b"time_to_first_token", "trace_id", b"trace_id", "usage", b"usage", "usage_source", b"usage_source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_tokens_granted: _TypeAlias = _typing.Literal["max_tokens_granted"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens_granted: _TypeAlias = _typing.Literal["_max_tokens_granted", b"_max_tokens_granted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens_granted) -> _WhichOneofReturnType__max_tokens_granted | None: ...
 
 Global___Metering: _TypeAlias = Metering  # noqa: Y015

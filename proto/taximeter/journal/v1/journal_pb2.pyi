@@ -30,6 +30,8 @@ class Frame(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     CLOSED_FIELD_NUMBER: _builtins.int
+    BUDGET_WINDOW_FIELD_NUMBER: _builtins.int
+    BUDGET_ALERT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def snapshot(self) -> Global___Snapshot:
         """First frame of every segment."""
@@ -50,6 +52,14 @@ class Frame(_message.Message):
     def closed(self) -> Global___Closed:
         """Last frame of an incarnation that ended well, or was recovered."""
 
+    @_builtins.property
+    def budget_window(self) -> Global___BudgetWindow:
+        """A budget's window was opened, with what it had spent by then."""
+
+    @_builtins.property
+    def budget_alert(self) -> Global___BudgetAlert:
+        """A budget has passed a threshold."""
+
     def __init__(
         self,
         *,
@@ -58,12 +68,14 @@ class Frame(_message.Message):
         finished: Global___CallRecord | None = ...,
         state: Global___State | None = ...,
         closed: Global___Closed | None = ...,
+        budget_window: Global___BudgetWindow | None = ...,
+        budget_alert: Global___BudgetAlert | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "entry", b"entry", "finished", b"finished", "snapshot", b"snapshot", "started", b"started", "state", b"state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget_alert", b"budget_alert", "budget_window", b"budget_window", "closed", b"closed", "entry", b"entry", "finished", b"finished", "snapshot", b"snapshot", "started", b"started", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "entry", b"entry", "finished", b"finished", "snapshot", b"snapshot", "started", b"started", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_alert", b"budget_alert", "budget_window", b"budget_window", "closed", b"closed", "entry", b"entry", "finished", b"finished", "snapshot", b"snapshot", "started", b"started", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["snapshot", "started", "finished", "state", "closed"]  # noqa: Y015
+    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["snapshot", "started", "finished", "state", "closed", "budget_window", "budget_alert"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_entry) -> _WhichOneofReturnType_entry | None: ...
 
@@ -101,14 +113,22 @@ class Snapshot(_message.Message):
     AT_NS_FIELD_NUMBER: _builtins.int
     NEXT_SEQ_FIELD_NUMBER: _builtins.int
     OPEN_CALLS_FIELD_NUMBER: _builtins.int
+    BUDGET_WINDOWS_FIELD_NUMBER: _builtins.int
+    BUDGET_CLOCK_NS_FIELD_NUMBER: _builtins.int
     sidecar_id: _builtins.str
     segment: _builtins.int
     at_ns: _builtins.int
     next_seq: _builtins.int
     """The next seq that would be given out."""
+    budget_clock_ns: _builtins.int
+    """The latest time that budgets have seen: their clock does not go back."""
     @_builtins.property
     def open_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallRecord]:
         """Calls open when the segment began: their latest start."""
+
+    @_builtins.property
+    def budget_windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetWindow]:
+        """Every budget's window as it stands: what the finishes before this segment came to."""
 
     def __init__(
         self,
@@ -118,14 +138,136 @@ class Snapshot(_message.Message):
         at_ns: _builtins.int = ...,
         next_seq: _builtins.int = ...,
         open_calls: _abc.Iterable[Global___CallRecord] | None = ...,
+        budget_windows: _abc.Iterable[Global___BudgetWindow] | None = ...,
+        budget_clock_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "next_seq", b"next_seq", "open_calls", b"open_calls", "segment", b"segment", "sidecar_id", b"sidecar_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "budget_clock_ns", b"budget_clock_ns", "budget_windows", b"budget_windows", "next_seq", b"next_seq", "open_calls", b"open_calls", "segment", b"segment", "sidecar_id", b"sidecar_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
+
+@_typing.final
+class BudgetWindow(_message.Message):
+    """What one window of one budget has come to. Finishes that follow this entry are not in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGET_ID_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    START_NS_FIELD_NUMBER: _builtins.int
+    END_NS_FIELD_NUMBER: _builtins.int
+    SPENT_PICODOLLARS_FIELD_NUMBER: _builtins.int
+    SPENT_TOKENS_FIELD_NUMBER: _builtins.int
+    SPENT_REQUESTS_FIELD_NUMBER: _builtins.int
+    COUNT_AT_RISK_FIELD_NUMBER: _builtins.int
+    SOFT_ALERT_NS_FIELD_NUMBER: _builtins.int
+    HARD_ALERT_NS_FIELD_NUMBER: _builtins.int
+    budget_id: _builtins.str
+    workspace: _builtins.str
+    scope: _builtins.str
+    """"workspace" | "key" | "alias" | "caller" """
+    subject: _builtins.str
+    start_ns: _builtins.int
+    """UTC ns; end 0 = never."""
+    end_ns: _builtins.int
+    spent_picodollars: _builtins.int
+    spent_tokens: _builtins.int
+    spent_requests: _builtins.int
+    count_at_risk: _builtins.bool
+    soft_alert_ns: _builtins.int
+    """When the alert of a threshold was given, UTC ns; 0 = not yet."""
+    hard_alert_ns: _builtins.int
+    def __init__(
+        self,
+        *,
+        budget_id: _builtins.str = ...,
+        workspace: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        start_ns: _builtins.int = ...,
+        end_ns: _builtins.int = ...,
+        spent_picodollars: _builtins.int = ...,
+        spent_tokens: _builtins.int = ...,
+        spent_requests: _builtins.int = ...,
+        count_at_risk: _builtins.bool = ...,
+        soft_alert_ns: _builtins.int = ...,
+        hard_alert_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "count_at_risk", b"count_at_risk", "end_ns", b"end_ns", "hard_alert_ns", b"hard_alert_ns", "scope", b"scope", "soft_alert_ns", b"soft_alert_ns", "spent_picodollars", b"spent_picodollars", "spent_requests", b"spent_requests", "spent_tokens", b"spent_tokens", "start_ns", b"start_ns", "subject", b"subject", "workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BudgetWindow: _TypeAlias = BudgetWindow  # noqa: Y015
+
+@_typing.final
+class BudgetAlert(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_ID_FIELD_NUMBER: _builtins.int
+    BUDGET_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    AT_NS_FIELD_NUMBER: _builtins.int
+    WINDOW_START_NS_FIELD_NUMBER: _builtins.int
+    WINDOW_END_NS_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    alert_id: _builtins.str
+    """Of the budget, the window and the threshold: the same alert twice has the same id."""
+    budget_id: _builtins.str
+    name: _builtins.str
+    workspace: _builtins.str
+    scope: _builtins.str
+    subject: _builtins.str
+    threshold: _builtins.str
+    """"soft" | "hard" """
+    unit: _builtins.str
+    """"usd" | "tokens" | "requests" """
+    limit: _builtins.int
+    """Picodollars, or counts."""
+    spent: _builtins.int
+    at_ns: _builtins.int
+    window_start_ns: _builtins.int
+    window_end_ns: _builtins.int
+    call_id: _builtins.str
+    """The call that passed it."""
+    def __init__(
+        self,
+        *,
+        alert_id: _builtins.str = ...,
+        budget_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        workspace: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        threshold: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        spent: _builtins.int = ...,
+        at_ns: _builtins.int = ...,
+        window_start_ns: _builtins.int = ...,
+        window_end_ns: _builtins.int = ...,
+        call_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "at_ns", b"at_ns", "budget_id", b"budget_id", "call_id", b"call_id", "limit", b"limit", "name", b"name", "scope", b"scope", "spent", b"spent", "subject", b"subject", "threshold", b"threshold", "unit", b"unit", "window_end_ns", b"window_end_ns", "window_start_ns", b"window_start_ns", "workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BudgetAlert: _TypeAlias = BudgetAlert  # noqa: Y015
 
 @_typing.final
 class State(_message.Message):
@@ -137,14 +279,20 @@ class State(_message.Message):
     UNAUTHENTICATED_FIELD_NUMBER: _builtins.int
     UNDECODABLE_FIELD_NUMBER: _builtins.int
     SHED_FIELD_NUMBER: _builtins.int
+    BUDGETS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     at_ns: _builtins.int
     in_flight: _builtins.int
     unauthenticated: _builtins.int
     """Since the start: requests that never became calls."""
     undecodable: _builtins.int
     shed: _builtins.int
+    replayed: _builtins.int
+    """Repeats of a request_id that were answered without a call."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetState]: ...
+    @_builtins.property
+    def budgets(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetState]: ...
     def __init__(
         self,
         *,
@@ -154,14 +302,88 @@ class State(_message.Message):
         unauthenticated: _builtins.int = ...,
         undecodable: _builtins.int = ...,
         shed: _builtins.int = ...,
+        budgets: _abc.Iterable[Global___BudgetState] | None = ...,
+        replayed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "in_flight", b"in_flight", "shed", b"shed", "targets", b"targets", "unauthenticated", b"unauthenticated", "undecodable", b"undecodable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "budgets", b"budgets", "in_flight", b"in_flight", "replayed", b"replayed", "shed", b"shed", "targets", b"targets", "unauthenticated", b"unauthenticated", "undecodable", b"undecodable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___State: _TypeAlias = State  # noqa: Y015
+
+@_typing.final
+class BudgetState(_message.Message):
+    """A budget as it stands, for metrics and dashboards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGET_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    WINDOW_START_NS_FIELD_NUMBER: _builtins.int
+    WINDOW_END_NS_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    budget_id: _builtins.str
+    name: _builtins.str
+    workspace: _builtins.str
+    scope: _builtins.str
+    subject: _builtins.str
+    window_start_ns: _builtins.int
+    window_end_ns: _builtins.int
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetMeasure]: ...
+    def __init__(
+        self,
+        *,
+        budget_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        workspace: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        window_start_ns: _builtins.int = ...,
+        window_end_ns: _builtins.int = ...,
+        measures: _abc.Iterable[Global___BudgetMeasure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "measures", b"measures", "name", b"name", "scope", b"scope", "subject", b"subject", "window_end_ns", b"window_end_ns", "window_start_ns", b"window_start_ns", "workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BudgetState: _TypeAlias = BudgetState  # noqa: Y015
+
+@_typing.final
+class BudgetMeasure(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """"usd" (picodollars) | "tokens" | "requests" """
+    limit: _builtins.int
+    spent: _builtins.int
+    held: _builtins.int
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        spent: _builtins.int = ...,
+        held: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "limit", b"limit", "spent", b"spent", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BudgetMeasure: _TypeAlias = BudgetMeasure  # noqa: Y015
 
 @_typing.final
 class TargetState(_message.Message):
@@ -272,6 +494,7 @@ class Attempt(_message.Message):
     SPAN_ID_FIELD_NUMBER: _builtins.int
     SERVER_ADDRESS_FIELD_NUMBER: _builtins.int
     SERVER_PORT_FIELD_NUMBER: _builtins.int
+    TOKENS_AT_RISK_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     provider: _builtins.str
     provider_type: _builtins.str
@@ -301,6 +524,8 @@ class Attempt(_message.Message):
     """Hex, 16 digits. Same-endpoint retries share one."""
     server_address: _builtins.str
     server_port: _builtins.int
+    tokens_at_risk: _builtins.int
+    """The most it can have used where nobody knows (maybe_billed)."""
     @_builtins.property
     def finish_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -340,10 +565,11 @@ class Attempt(_message.Message):
         span_id: _builtins.str = ...,
         server_address: _builtins.str = ...,
         server_port: _builtins.int = ...,
+        tokens_at_risk: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ended_ns", b"_ended_ns", "_first_token_ns", b"_first_token_ns", "cost", b"cost", "ended_ns", b"ended_ns", "first_token_ns", b"first_token_ns", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_ns", b"_ended_ns", "_first_token_ns", b"_first_token_ns", "bytes_received", b"bytes_received", "bytes_sent", b"bytes_sent", "chunks", b"chunks", "circuit", b"circuit", "cost", b"cost", "cost_at_risk_picodollars", b"cost_at_risk_picodollars", "ended_ns", b"ended_ns", "error_type", b"error_type", "estimator_version", b"estimator_version", "finish_reasons", b"finish_reasons", "first_token_ns", b"first_token_ns", "http_status", b"http_status", "key_id", b"key_id", "key_owner", b"key_owner", "malformed_events", b"malformed_events", "maybe_billed", b"maybe_billed", "model_reported", b"model_reported", "model_requested", b"model_requested", "number", b"number", "provider", b"provider", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "response_id", b"response_id", "server_address", b"server_address", "server_port", b"server_port", "span_id", b"span_id", "started_ns", b"started_ns", "status", b"status", "usage", b"usage", "usage_source", b"usage_source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_ns", b"_ended_ns", "_first_token_ns", b"_first_token_ns", "bytes_received", b"bytes_received", "bytes_sent", b"bytes_sent", "chunks", b"chunks", "circuit", b"circuit", "cost", b"cost", "cost_at_risk_picodollars", b"cost_at_risk_picodollars", "ended_ns", b"ended_ns", "error_type", b"error_type", "estimator_version", b"estimator_version", "finish_reasons", b"finish_reasons", "first_token_ns", b"first_token_ns", "http_status", b"http_status", "key_id", b"key_id", "key_owner", b"key_owner", "malformed_events", b"malformed_events", "maybe_billed", b"maybe_billed", "model_reported", b"model_reported", "model_requested", b"model_requested", "number", b"number", "provider", b"provider", "provider_request_id", b"provider_request_id", "provider_type", b"provider_type", "response_id", b"response_id", "server_address", b"server_address", "server_port", b"server_port", "span_id", b"span_id", "started_ns", b"started_ns", "status", b"status", "tokens_at_risk", b"tokens_at_risk", "usage", b"usage", "usage_source", b"usage_source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ended_ns: _TypeAlias = _typing.Literal["ended_ns"]  # noqa: Y015
     _WhichOneofArgType__ended_ns: _TypeAlias = _typing.Literal["_ended_ns", b"_ended_ns"]  # noqa: Y015
@@ -512,6 +738,10 @@ class CallRecord(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     RPC_METHOD_FIELD_NUMBER: _builtins.int
+    BUDGET_NS_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_GRANTED_FIELD_NUMBER: _builtins.int
+    REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
+    BUDGET_ALERTS_FIELD_NUMBER: _builtins.int
     sidecar_id: _builtins.str
     """(sidecar_id, seq) is the key everywhere."""
     seq: _builtins.int
@@ -561,6 +791,12 @@ class CallRecord(_message.Message):
     invoke_span_id: _builtins.str
     sampled: _builtins.bool
     rpc_method: _builtins.str
+    budget_ns: _builtins.int
+    """By which windows of budgets it counts, UTC ns; 0 = started_ns."""
+    max_tokens_granted: _builtins.int
+    """Budgets had no room for more output than this; absent: they did not cut it."""
+    request_digest: _builtins.bytes
+    """Of the request, where it has a request_id: another request under the same id is told from a repeat."""
     @_builtins.property
     def skips(self) -> _containers.RepeatedCompositeFieldContainer[Global___Skip]: ...
     @_builtins.property
@@ -573,6 +809,10 @@ class CallRecord(_message.Message):
     def parameters(self) -> Global___RequestParameters: ...
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def budget_alerts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Passed by this call: "budget_id threshold"."""
+
     def __init__(
         self,
         *,
@@ -628,13 +868,22 @@ class CallRecord(_message.Message):
         parameters: Global___RequestParameters | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         rpc_method: _builtins.str = ...,
+        budget_ns: _builtins.int = ...,
+        max_tokens_granted: _builtins.int | None = ...,
+        request_digest: _builtins.bytes = ...,
+        budget_alerts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_token_ns", b"_first_token_ns", "cost", b"cost", "first_token_ns", b"first_token_ns", "parameters", b"parameters", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_token_ns", b"_first_token_ns", "_max_tokens_granted", b"_max_tokens_granted", "cost", b"cost", "first_token_ns", b"first_token_ns", "max_tokens_granted", b"max_tokens_granted", "parameters", b"parameters", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_ns", b"_first_token_ns", "alias", b"alias", "alias_version", b"alias_version", "attempts", b"attempts", "bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "call_id", b"call_id", "caller", b"caller", "capability", b"capability", "conversation_id", b"conversation_id", "cost", b"cost", "cost_at_risk_picodollars", b"cost_at_risk_picodollars", "duration_ns", b"duration_ns", "ended_ns", b"ended_ns", "error_type", b"error_type", "estimator_version", b"estimator_version", "fallback_reason", b"fallback_reason", "fallback_used", b"fallback_used", "first_token_ns", b"first_token_ns", "grpc_status", b"grpc_status", "invoke_span_id", b"invoke_span_id", "key_id", b"key_id", "key_owner", b"key_owner", "maybe_billed", b"maybe_billed", "model_reported", b"model_reported", "model_requested", b"model_requested", "operation", b"operation", "overhead_ns", b"overhead_ns", "parameters", b"parameters", "parent_span_id", b"parent_span_id", "preference", b"preference", "provider_ns", b"provider_ns", "provider_of_record", b"provider_of_record", "provider_type", b"provider_type", "queued_ns", b"queued_ns", "request_id", b"request_id", "rpc_method", b"rpc_method", "sampled", b"sampled", "seq", b"seq", "server_span_id", b"server_span_id", "sidecar_id", b"sidecar_id", "skips", b"skips", "started_ns", b"started_ns", "status", b"status", "strategy", b"strategy", "streamed", b"streamed", "tags", b"tags", "task", b"task", "trace_id", b"trace_id", "usage", b"usage", "usage_source", b"usage_source", "version", b"version", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_ns", b"_first_token_ns", "_max_tokens_granted", b"_max_tokens_granted", "alias", b"alias", "alias_version", b"alias_version", "attempts", b"attempts", "budget_alerts", b"budget_alerts", "budget_ns", b"budget_ns", "bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "call_id", b"call_id", "caller", b"caller", "capability", b"capability", "conversation_id", b"conversation_id", "cost", b"cost", "cost_at_risk_picodollars", b"cost_at_risk_picodollars", "duration_ns", b"duration_ns", "ended_ns", b"ended_ns", "error_type", b"error_type", "estimator_version", b"estimator_version", "fallback_reason", b"fallback_reason", "fallback_used", b"fallback_used", "first_token_ns", b"first_token_ns", "grpc_status", b"grpc_status", "invoke_span_id", b"invoke_span_id", "key_id", b"key_id", "key_owner", b"key_owner", "max_tokens_granted", b"max_tokens_granted", "maybe_billed", b"maybe_billed", "model_reported", b"model_reported", "model_requested", b"model_requested", "operation", b"operation", "overhead_ns", b"overhead_ns", "parameters", b"parameters", "parent_span_id", b"parent_span_id", "preference", b"preference", "provider_ns", b"provider_ns", "provider_of_record", b"provider_of_record", "provider_type", b"provider_type", "queued_ns", b"queued_ns", "request_digest", b"request_digest", "request_id", b"request_id", "rpc_method", b"rpc_method", "sampled", b"sampled", "seq", b"seq", "server_span_id", b"server_span_id", "sidecar_id", b"sidecar_id", "skips", b"skips", "started_ns", b"started_ns", "status", b"status", "strategy", b"strategy", "streamed", b"streamed", "tags", b"tags", "task", b"task", "trace_id", b"trace_id", "usage", b"usage", "usage_source", b"usage_source", "version", b"version", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__first_token_ns: _TypeAlias = _typing.Literal["first_token_ns"]  # noqa: Y015
     _WhichOneofArgType__first_token_ns: _TypeAlias = _typing.Literal["_first_token_ns", b"_first_token_ns"]  # noqa: Y015
+    _WhichOneofReturnType__max_tokens_granted: _TypeAlias = _typing.Literal["max_tokens_granted"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens_granted: _TypeAlias = _typing.Literal["_max_tokens_granted", b"_max_tokens_granted"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__first_token_ns) -> _WhichOneofReturnType__first_token_ns | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens_granted) -> _WhichOneofReturnType__max_tokens_granted | None: ...
 
 Global___CallRecord: _TypeAlias = CallRecord  # noqa: Y015

@@ -1,0 +1,1 @@
+"""What each workspace sees of the configuration, with its own keys and aliases in it."""
