@@ -40,14 +40,17 @@ def retire(directory: Path, sidecar_id: str, before: Position, older_than_ns: in
     """Deletes, oldest first, segments that lie whole before `before` and were last written before `older_than_ns`.
 
     `older_than_ns` is UTC, ns since the epoch. The newest segment goes only when the incarnation was closed,
-    and its directory with it. Gives the number of segments deleted.
+    and its directory with it; that of the newest incarnation stays, for budgets go on from there. Gives the number of
+    segments deleted.
     """
     own = directory / sidecar_id
+    newest = sidecar_id == max(sidecars(directory), default="")
     present = numbers(own)
     gone = 0
     for number in present:
         path = path_of(own, number)
-        if path.stat().st_mtime_ns >= older_than_ns or not _whole(path, number, before, last=number == present[-1]):
+        last = number == present[-1]
+        if path.stat().st_mtime_ns >= older_than_ns or (last and newest) or not _whole(path, number, before, last=last):
             break
         path.unlink()
         gone += 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.journal.segments import JournalFull, extend, path_of, preallocate, write_all
+from sidecar.journal.segments import JournalFull, Position, extend, path_of, preallocate, write_all
 from sidecar.journal.syncer import Sync, Syncer
 
 
@@ -39,6 +39,11 @@ class Roll:
     def ready(self) -> bool:
         """Whether a next segment stands ready; without it there is room for what is open, and no more."""
         return self._next is not None
+
+    @property
+    def position(self) -> Position:
+        """Just behind the last frame."""
+        return Position(self._current.number, self._current.used)
 
     def hold(self, need: int) -> None:
         """Has the next segment ready, with room for `need` bytes. Raises JournalFull."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from sidecar.core.call import CallRecord
 from sidecar.core.clock import Clock
@@ -18,7 +19,7 @@ from sidecar.journal.frames import encode
 from sidecar.journal.records import finished_payload, started_frame
 from sidecar.journal.retention import backlog_bytes
 from sidecar.journal.roll import Roll
-from sidecar.journal.segments import JournalFailed, JournalFull, sync_directory
+from sidecar.journal.segments import JournalFailed, JournalFull, Position, sync_directory
 from sidecar.journal.syncer import Sync, Syncer
 from taximeter.journal.v1 import journal_pb2
 
@@ -37,6 +38,30 @@ class JournalPolicy:
     """Of journal that is not ingested; beyond it no call begins."""
 
 
+class Standing(Protocol):
+    """What else a snapshot tells of: budgets, as all finishes before it have left them."""
+
+    def windows(self) -> list[journal_pb2.BudgetWindow]: ...
+
+    @property
+    def clock_ns(self) -> int:
+        """The latest time they have seen, UTC; 0: they say nothing."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """No less than the windows take in a snapshot."""
+        ...
+
+
+class _Nothing:
+    clock_ns = 0
+    size_bytes = 0
+
+    def windows(self) -> list[journal_pb2.BudgetWindow]:
+        return []
+
+
 @dataclass(slots=True)
 class _Open:
     reserved: int
@@ -52,8 +77,11 @@ class Journal:
         policy: JournalPolicy,
         clock: Clock,
         on_failure: Callable[[BaseException], None],
+        *,
+        standing: Standing,
     ) -> None:
         self.sidecar_id = sidecar_id
+        self._standing = standing
         self._directory = directory
         self._own = directory / sidecar_id
         self._policy = policy
@@ -82,12 +110,14 @@ class Journal:
         policy: JournalPolicy,
         clock: Clock,
         on_failure: Callable[[BaseException], None],
+        *,
+        standing: Standing | None = None,
     ) -> Journal:
         """Begins `directory/sidecar_id`, which must not exist. Needs a running loop. Raises JournalFull.
 
         `on_failure` is called once, on the loop, when the disk has failed: the sidecar must stop serving.
         """
-        return cls(directory, sidecar_id, policy, clock, on_failure)
+        return cls(directory, sidecar_id, policy, clock, on_failure, standing=standing or _Nothing())
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +127,11 @@ class Journal:
     @property
     def open_calls(self) -> int:
         return len(self._open)
+
+    @property
+    def position(self) -> Position:
+        """Just behind what was written last."""
+        return self._roll.position
 
     def begin(self) -> int:
         """The next call's seq, with room for its start and finish. Raises JournalFull or JournalFailed."""
@@ -145,6 +180,17 @@ class Journal:
         if self._roll.ready and self.healthy:
             self._append(encode(journal_pb2.Frame(state=state).SerializeToString()))
 
+    def budget_window(self, window: journal_pb2.BudgetWindow) -> None:
+        """A budget's window was opened: what it had spent by this place. Raises JournalFull or JournalFailed."""
+        self._check()
+        self._admit(0)
+        self._append(encode(journal_pb2.Frame(budget_window=window).SerializeToString()))
+
+    def alert(self, alert: journal_pb2.BudgetAlert) -> None:
+        """For the bookkeeper; left out when room is short: the fold of the finishes gives it again."""
+        if self._roll.ready and self.healthy:
+            self._append(encode(journal_pb2.Frame(budget_alert=alert).SerializeToString()))
+
     async def close(self) -> None:
         """Everything durable, the Closed frame last, the thread gone.
 
@@ -153,6 +199,8 @@ class Journal:
         if self._failure is None:
             left_open = any(call.start is not None for call in self._open.values())
             if not left_open:
+                if self._standing.clock_ns and self._roll.ready:
+                    self._append(self._head(self._roll.position.segment))  # the next start reads from here
                 closed = journal_pb2.Closed(at_ns=self._clock.wall_ns())
                 self._append(encode(journal_pb2.Frame(closed=closed).SerializeToString()))
             self._roll.end(keep_next=left_open)
@@ -166,7 +214,7 @@ class Journal:
 
     def _admit(self, more: int) -> None:
         """Raises JournalFull unless all that is open, and `more`, fits into the next segment."""
-        self._roll.hold(self._reserved + more + _HEADROOM_BYTES)
+        self._roll.hold(self._reserved + more + _HEADROOM_BYTES + 2 * self._standing.size_bytes)
 
     def _append(self, data: bytes) -> int:
         try:
@@ -182,6 +230,8 @@ class Journal:
             at_ns=self._clock.wall_ns(),
             next_seq=self._next_seq,
             open_calls=[call.start for call in self._open.values() if call.start is not None],
+            budget_windows=self._standing.windows(),
+            budget_clock_ns=self._standing.clock_ns,
         )
         return encode(journal_pb2.Frame(snapshot=snapshot).SerializeToString())
 

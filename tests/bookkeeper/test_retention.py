@@ -64,8 +64,10 @@ def test_young_segments_stay(journal: Path, ledger: Ledger) -> None:
 
 def test_a_closed_journal_goes_whole_and_its_calls_stay(journal: Path, ledger: Ledger) -> None:
     ledger.save_telemetry_position(SIDECAR, (3, 1))
+    younger = journal / "01ZZ0000000000000000000000"
+    younger.mkdir()
     retire_journal(journal, ledger, None, KEEP, time.time_ns() + int(2 * WEEK_S * 1e9))
-    assert (list(journal.iterdir()), ledger.telemetry_positions()) == ([], {})
+    assert (list(journal.iterdir()), ledger.telemetry_positions()) == ([younger], {})
     assert rows(ledger, "SELECT count(*) FROM ai_call_logs") == [(3,)]
 
 

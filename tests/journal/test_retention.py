@@ -9,6 +9,8 @@ from sidecar.journal import Position, backlog_bytes, ingested, mark_ingested, re
 from sidecar.journal.segments import numbers, path_of
 from tests.support.journal import SIDECAR, a_record, entries, open_journal
 
+YOUNGER = SIDECAR.replace("01J", "01K")
+"""An incarnation that came after."""
 LONG_AGO_NS, LATER_NS = 1_000_000_000, 2_000_000_000
 
 
@@ -21,6 +23,7 @@ async def old(tmp_path: Path) -> Path:
     await journal.close()
     for path in (tmp_path / SIDECAR).iterdir():
         os.utime(path, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    (tmp_path / YOUNGER).mkdir()
     return tmp_path
 
 
@@ -44,7 +47,14 @@ def test_with_its_last_segment_a_sidecar_is_gone(old: Path) -> None:
     mark_ingested(old, SIDECAR, end)
     (old / SIDECAR / "ingested.new").write_text("a mark that was never finished")
     retire(old, SIDECAR, end, LATER_NS)
-    assert sidecars(old) == []
+    assert sidecars(old) == [YOUNGER]
+
+
+def test_the_newest_of_the_newest_incarnation_stays(old: Path) -> None:
+    """Budgets go on from what stands in it, however long ago that was."""
+    (old / YOUNGER).rmdir()
+    retire(old, SIDECAR, Position(4, 1 << 40), LATER_NS)
+    assert numbers(old / SIDECAR) == [4]
 
 
 def test_a_young_segment_keeps_those_behind_it(old: Path) -> None:
