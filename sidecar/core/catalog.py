@@ -189,6 +189,11 @@ SYSTEM_TIMEOUTS = Timeouts(connect_s=5.0, ttft_s=10.0, response_s=60.0, stall_s=
 REASONING_TIMEOUTS = Timeouts(connect_s=5.0, ttft_s=60.0, response_s=170.0, stall_s=20.0)
 
 
+UNBOUNDED_OUTPUT_TOKENS = 16_384
+"""Taken for the longest answer of a model whose limit is not known."""
+UNBOUNDED_REASONING_TOKENS = 65_536
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What the catalogue knows of a model."""
@@ -197,6 +202,12 @@ class ModelFacts:
     """0 = not known."""
     reasoning: bool = False
     max_output_tokens: int = 0
+    """0 = not known."""
+
+    @property
+    def most_output_tokens(self) -> int:
+        """Of an answer whose call sets no limit."""
+        return self.max_output_tokens or (UNBOUNDED_REASONING_TOKENS if self.reasoning else UNBOUNDED_OUTPUT_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +228,5 @@ class Catalog:
     """Whose view it is."""
     zero_retention: bool = False
     """Nothing of its calls is kept but what they cost."""
+    reserve: Mapping[str, Account] = field(default_factory=dict)
+    """By name, the operator's accounts that stand behind all of the workspace's own (platform_keys = fallback)."""

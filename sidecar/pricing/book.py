@@ -11,13 +11,11 @@ from sidecar.core.catalog import Account, ModelFacts
 from sidecar.core.clock import Clock
 from sidecar.core.money import cost_picodollars
 from sidecar.pricing import card, facts, overrides, snapshot
-from sidecar.pricing.card import INPUT_METERS, OUTPUT_METERS, RateCard, Schedule
+from sidecar.pricing.card import DAY_S, SECOND_NS, RateCard, Schedule
+from sidecar.pricing.ceiling import Ceiling, ceiling, instants
 from sidecar.pricing.overrides import Overrides
 
 DATA = Path(__file__).parent.parent / "data"
-UNBOUNDED_OUTPUT_TOKENS = 16_384
-"""Output assumed by `bound` when neither the call nor the catalogue limits it."""
-UNBOUNDED_REASONING_TOKENS = 65_536
 
 
 class Pricing:
@@ -30,6 +28,7 @@ class Pricing:
         self._facts = facts.read(DATA / "models.toml")
         self._clock = clock or Clock()
         self._schedules = lru_cache(snapshot.MODELS_KEPT)(self._find_schedules)
+        self._ceilings: dict[tuple[str, str, str], tuple[Account, int, Ceiling | None]] = {}
 
     @staticmethod
     def read(overrides_file: Path | None) -> Overrides:
@@ -45,6 +44,7 @@ class Pricing:
         """Calls that end from now on are priced by these."""
         self._overrides = prices
         self._schedules.cache_clear()
+        self._ceilings.clear()
 
     @staticmethod
     def preload() -> None:
@@ -83,18 +83,32 @@ class Pricing:
 
         None: no price is known. Output is bounded by the call's `max_tokens`, else by the catalogue.
         """
-        rates = self.rates(account, model)
-        if rates is None:
+        most = self.ceiling(account, model)
+        if most is None:
             return None
         known = self.facts(account, model)
         tokens_in = min(input_bytes, known.context_tokens) if known.context_tokens else input_bytes
-        tokens_out = _output_bound(known) if max_tokens is None else max_tokens
-        requests = rates.rates.get("requests")
-        return (
-            cost_picodollars(tokens_in, _dearest(rates, INPUT_METERS, tokens_in))
-            + cost_picodollars(tokens_out, _dearest(rates, OUTPUT_METERS, tokens_in))
-            + (cost_picodollars(1, requests.at(tokens_in)) if requests else 0)
-        )
+        tokens_out = known.most_output_tokens if max_tokens is None else max_tokens
+        price_in, price_out = most.at(tokens_in)
+        return cost_picodollars(tokens_in, price_in) + cost_picodollars(tokens_out, price_out) + most.request
+
+    def ceiling(self, account: Account, model: str) -> Ceiling | None:
+        """The most that a call today can be charged by; None: no price is known. Worked out once a day."""
+        at_ns = self._clock.wall_ns()
+        day, key = at_ns // (DAY_S * SECOND_NS), (account.name, account.owner, model)
+        kept = self._ceilings.get(key)
+        if kept is not None and kept[0] is account and kept[1] == day:
+            return kept[2]
+        if len(self._ceilings) >= snapshot.MODELS_KEPT:
+            self._ceilings.clear()
+        found = self._find_ceiling(account, model, at_ns)
+        self._ceilings[key] = account, day, found
+        return found
+
+    def _find_ceiling(self, account: Account, model: str, at_ns: int) -> Ceiling | None:
+        schedules = self._schedules((account.name, account.type, _price_provider(account)), (model,), (model,))
+        cards = [self._rates(account, (model,), instant) for instant in instants(schedules, at_ns)]
+        return ceiling(card for card in cards if card is not None) if cards[0] is not None else None
 
     def comparable(self, account: Account, model: str, input_tokens: int, output_tokens: int) -> int | None:
         """Picodollars for a call of this size, to order targets by; None: no price is known."""
@@ -130,19 +144,3 @@ class Pricing:
 
 def _price_provider(account: Account) -> str:
     return account.price_provider or account.type
-
-
-def _output_bound(known: ModelFacts) -> int:
-    return known.max_output_tokens or (UNBOUNDED_REASONING_TOKENS if known.reasoning else UNBOUNDED_OUTPUT_TOKENS)
-
-
-def _dearest(rates: RateCard, meters: tuple[str, ...], input_tokens: int) -> int:
-    return max((_highest(rates, meter, input_tokens) for meter in meters), default=0)
-
-
-def _highest(rates: RateCard, meter: str, input_tokens: int) -> int:
-    """The highest price that any input up to `input_tokens` could meet."""
-    rate = rates.rates.get(meter)
-    if rate is None:
-        return 0
-    return max([rate.base, *(price for above, price in rate.tiers if input_tokens > above)])

@@ -9,6 +9,7 @@ from sidecar.core.call import Call, Operation, Preference, Skip, Strategy, Strea
 from sidecar.core.catalog import (
     REASONING_TIMEOUTS,
     SYSTEM_TIMEOUTS,
+    UNBOUNDED_OUTPUT_TOKENS,
     Account,
     Alias,
     Catalog,
@@ -48,6 +49,8 @@ class Planned:
     priority: int | None = None
     context_tokens: int = 0
     """0 = not known."""
+    most_output_tokens: int = UNBOUNDED_OUTPUT_TOKENS
+    """Of an answer whose call sets no limit."""
 
     def __str__(self) -> str:
         return f"{self.target.provider}/{self.target.model}"
@@ -124,6 +127,7 @@ def _sift(
                 weight=route.weight,
                 priority=route.priority,
                 context_tokens=known.context_tokens,
+                most_output_tokens=known.most_output_tokens,
             )
 
 
