@@ -10,7 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from sidecar.core import ids
-from sidecar.core.call import Call, Capability, Operation, Preference, Timeouts
+from sidecar.core.aliases import OPERATION_OF
+from sidecar.core.call import Call, Capability, Preference, Timeouts
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Refusal
@@ -26,19 +27,6 @@ from taximeter.v1 import invocation_pb2
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CatalogService"].full_name
 Explain = Callable[[Call], Explanation]
-OPERATION_OF = {
-    Capability.TEXT_GENERATION: Operation.CHAT,
-    Capability.CHAT: Operation.CHAT,
-    Capability.CODE_GENERATION: Operation.CHAT,
-    Capability.TRANSLATION: Operation.CHAT,
-    Capability.SUMMARIZATION: Operation.CHAT,
-    Capability.EMBEDDING: Operation.EMBEDDING,
-    Capability.IMAGE_GENERATION: Operation.IMAGE_GENERATE,
-    Capability.AUDIO_GENERATION: Operation.SPEECH_SYNTHESIZE,
-    Capability.VIDEO_GENERATION: Operation.VIDEO_GENERATE,
-    Capability.MODERATION: Operation.MODERATION,
-}
-"""What a call for the capability asks for, where it does not say."""
 
 
 class Choosing:

@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from sidecar.core.aliases import OFFERS
 from sidecar.core.call import Call, Operation, Skip
 from sidecar.core.catalog import Alias, Catalog
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.routing.pool import Pool
 
-_OFFERS: dict[Operation, str] = {
-    Operation.CHAT: "chat",
-    Operation.COMPLETION: "text completion",
-    Operation.EMBEDDING: "embeddings",
-    Operation.MODERATION: "moderation",
-    Operation.IMAGE_GENERATE: "image generation",
-    Operation.IMAGE_EDIT: "image editing",
-    Operation.IMAGE_VARIATION: "image variations",
-    Operation.SPEECH_TRANSCRIBE: "speech transcription",
-    Operation.SPEECH_SYNTHESIZE: "speech synthesis",
-    Operation.VIDEO_GENERATE: "video generation",
-    Operation.VIDEO_EDIT: "video editing",
-    Operation.VIDEO_CAPTION: "video captions",
-}
 _MENDED_BY_NO_KEY = {"NOT_SUPPORTED", "NO_MODEL"}
 
 
@@ -71,7 +58,7 @@ def not_offered(display: str, operation: Operation) -> Refusal:
     return Refusal(
         "UNIMPLEMENTED",
         RefusalReason.OPERATION_NOT_SUPPORTED,
-        f"{display} does not offer {_OFFERS.get(operation, operation)}.",
+        f"{display} does not offer {OFFERS.get(operation, operation)}.",
         {"operation": operation.value},
     )
 
@@ -152,5 +139,5 @@ def _not_offered(operation: Operation, catalog: Catalog, skips: Sequence[Skip]) 
     names = list(dict.fromkeys(account.display or account.name for account in accounts))
     refusal = not_offered(names[0], operation)
     if len(names) > 1:
-        refusal.message = f"None of {', '.join(names)} offers {_OFFERS.get(operation, operation)}."
+        refusal.message = f"None of {', '.join(names)} offers {OFFERS.get(operation, operation)}."
     return refusal

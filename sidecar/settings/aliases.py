@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sidecar.core.call import Capability, Operation, Strategy, Target, Timeouts
+from sidecar.core.aliases import hinted
+from sidecar.core.call import Operation, Strategy, Target, Timeouts
 from sidecar.core.catalog import Account, Alias, Route
 from sidecar.settings.built_in import built_in, followers, pool_of
 from sidecar.settings.drafts import Draft, Drafts
@@ -15,7 +16,6 @@ from sidecar.settings.steps import AliasTable, Step, routes_of
 POOLS = ("smart", "fast")
 EMPTY_POOLS = {"smart": "default-writer", "fast": "fast-drafts"}
 """Where nothing is configured, a pool is the chain of this alias: its targets say which keys are wanted."""
-_OFFERS = {Operation.CHAT: "chat", Operation.IMAGE_GENERATE: "image generation"}
 FOLLOW_SMART = ("text", "agent", "video-slides")
 
 
@@ -77,7 +77,7 @@ def build_aliases(
     aliases: dict[str, Alias] = {}
 
     def add(name: str, alias: Alias) -> None:
-        aliases[name] = _with_table(_hinted(replace(alias, name=name), accounts), tables.get(name))
+        aliases[name] = _with_table(hinted(replace(alias, name=name), accounts), tables.get(name))
 
     def chain(name: str) -> tuple[Route, ...]:
         return chosen.routes.get(name) or built_in_chain(name, drafts)
@@ -131,24 +131,6 @@ def built_in_chain(name: str, drafts: Drafts) -> tuple[Route, ...]:
 
 def _route(draft: Draft, slot: str, weight: int = 1) -> Route:
     return Route(Target(draft.name, draft.model(slot)), weight)
-
-
-def obstacle(account: Account, operation: Operation | None) -> str:
-    """Why an account cannot serve an operation (None: any), in the words of a refusal; empty if it can."""
-    if operation is not None and account.operations and operation not in account.operations:
-        if operation is Operation.IMAGE_GENERATE and Capability.IMAGE_GENERATION in account.capabilities:
-            return "image generation is not available in this version"
-        return f"{account.display or account.name} does not offer {_OFFERS.get(operation, operation)}"
-    return account.unusable or ("" if account.enabled else f"{account.name} is disabled")
-
-
-def _hinted(alias: Alias, accounts: Mapping[str, Account]) -> Alias:
-    """With the providers that would serve it if they had a key; and if nothing can serve it, why."""
-    of = [accounts[route.target.provider] for route in alias.routes]
-    hints = tuple(dict.fromkeys(account.type for account in of if account.needs_key and not account.keys))
-    obstacles = [obstacle(account, alias.operation) for account in of]
-    unusable = "; ".join(dict.fromkeys(obstacles)) if all(obstacles) else ""
-    return replace(alias, key_hints=hints, unusable=unusable)
 
 
 def _with_table(alias: Alias, table: AliasTable | None) -> Alias:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sidecar.core.aliases import obstacle
 from sidecar.core.call import Strategy
 from sidecar.core.catalog import Account, Alias, BreakerPolicy, Catalog, RetryPolicy
 from sidecar.settings import aws, file_providers, google, units
 from sidecar.settings.accounts import build, check_models
-from sidecar.settings.aliases import Chosen, build_aliases, choose, obstacle
+from sidecar.settings.aliases import Chosen, build_aliases, choose
 from sidecar.settings.drafts import Drafts, account_name
 from sidecar.settings.file_rows import read_rows
 from sidecar.settings.files import Stamps, stamps

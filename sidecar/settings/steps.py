@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sidecar.core.aliases import ALIAS_NAME, ALIAS_NAME_RULE
 from sidecar.core.call import Preference, Strategy, StreamRecovery, Target, Timeouts
 from sidecar.core.catalog import Route
 from sidecar.settings import units
@@ -18,7 +18,6 @@ from sidecar.settings.timeouts import read_timeouts
 
 _STEP_KEYS = ("provider", "model", "weight", "priority", "timeouts")
 _ALIAS_KEYS = ("chain", "strategy", "preference", "stream_recovery", "allow_aggregators", "timeouts")
-_ALIAS_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,8 @@ def alias_tables(aliases: Table) -> dict[str, AliasTable]:
     """[aliases.<name>]."""
     found = {}
     for name, table in aliases.named_tables():
-        if not _ALIAS_NAME.fullmatch(name):
-            table.problems.error(table.origin, "an alias is named by a-z, 0-9, '-', '.' and '_', at most 64 of them")
+        if not ALIAS_NAME.fullmatch(name):
+            table.problems.error(table.origin, ALIAS_NAME_RULE)
         found[name] = _alias_table(table)
     return found
 
