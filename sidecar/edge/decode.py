@@ -14,6 +14,7 @@ from sidecar.core import call as core
 from sidecar.core import ids
 from sidecar.core.catalog import Catalog
 from sidecar.core.faults import Refusal, RefusalReason
+from sidecar.core.parameters import parameters_of
 from sidecar.edge.auth import Identity
 from sidecar.edge.payloads import Violation, violations
 from taximeter.v1 import invocation_pb2 as pb
@@ -120,7 +121,7 @@ def decode(spec: pb.CallSpec, arrival: Arrival, catalog: Catalog, max_tags: int)
         request_id=_request_id(spec, found),
         conversation_id=found.name(spec.conversation_id, "call.conversation_id", 256),
         bytes_in=payload.ByteSize() if payload is not None else 0,
-        parameters=_parameters(payload),
+        parameters=parameters_of(payload),
     )
     return Decoded(call, _refusal(spec, call, found.violations))
 
@@ -215,31 +216,3 @@ def _request_id(spec: pb.CallSpec, found: _Found) -> str:
         return ""
     return spec.request_id.lower()
 
-
-def _parameters(payload: Any) -> core.RequestParameters:
-    """What telemetry names of a payload, absent where the caller set nothing."""
-    if payload is None:
-        return core.RequestParameters()
-
-    def given(name: str) -> Any:
-        known = name in payload.DESCRIPTOR.fields_by_name
-        return getattr(payload, name) if known and payload.HasField(name) else None
-
-    return core.RequestParameters(
-        temperature=given("temperature"),
-        top_p=given("top_p"),
-        top_k=given("top_k"),
-        max_tokens=given("max_tokens"),
-        seed=given("seed"),
-        frequency_penalty=given("frequency_penalty"),
-        presence_penalty=given("presence_penalty"),
-        choice_count=given("choice_count"),
-        stop=tuple(getattr(payload, "stop", ())),
-        output_type=_output_type(given("response_format")),
-    )
-
-
-def _output_type(wanted: Any) -> str:
-    """gen_ai.output.type, where the caller asked for one."""
-    kind = wanted.WhichOneof("format") if wanted is not None else None
-    return {"text": "text", "json_object": "json", "json_schema": "json"}.get(kind or "", "")

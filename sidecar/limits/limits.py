@@ -162,9 +162,9 @@ class Limits:
         return Permit(use, charge(use.buckets, need, now), wait_s, self._clock)
 
     def _use(self, account: Account) -> Use:
-        use = self._uses.get(account.name)
+        use = self._uses.get(account.name) if not account.owner else self._uses.get(_key(account))
         if use is None:
-            use = self._uses[account.name] = Use()
+            use = self._uses[_key(account)] = Use()
             use.configure(account.limits, MINUTE_S * self._scale, self._clock.monotonic_s())
         return use
 
@@ -177,7 +177,7 @@ class Limits:
         return Bucket(told.limit, told.limit / refills_s / self._scale, now, told.remaining, window_s)
 
     def _shown(self, account: Account) -> AccountLimits:
-        use = self._uses.get(account.name)
+        use = self._uses.get(_key(account))
         return AccountLimits(
             account.name,
             in_flight=use.in_flight if use is not None else 0,
@@ -193,7 +193,7 @@ class Limits:
         learned = [
             buckets[held]
             for target, buckets in self._learned.items()
-            if target.provider == account.name and held in buckets
+            if target.provider == account.name and target.owner == account.owner and held in buckets
         ]
         bucket = own or min(learned, key=lambda each: each.level(now) / each.capacity, default=None)
         if bucket is None:
@@ -201,6 +201,11 @@ class Limits:
         full_at_ns = self._clock.wall_ns() + round(bucket.full_in_s(now) * 1e9)
         left = math.floor(bucket.level(now) + 1e-6)
         return Rate(int(bucket.capacity), round(bucket.window_s, 3), left, full_at_ns, own is None)
+
+
+def _key(account: Account) -> str:
+    """A workspace's own account has limits of its own."""
+    return f"{account.owner}/{account.name}" if account.owner else account.name
 
 
 def _within(window_s: float) -> float:
