@@ -22,9 +22,10 @@ from sidecar.budget import PassThrough
 from sidecar.core import ids
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
+from sidecar.core.control import NOTHING, Role
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import config, invocation, models, usage
-from sidecar.edge.auth import LocalTrust
+from sidecar.edge.auth import Callers, Tokenless
 from sidecar.edge.choosing import Choosing
 from sidecar.edge.door import Bound, open_door
 from sidecar.edge.gate import Gate
@@ -165,7 +166,9 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         followed(configuration, health, limits, gate)
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
-        border = Border(LocalTrust(), gate, log, settings.max_message_bytes)
+        tokenless = Tokenless(Role(settings.local_role), settings.require_token)
+        callers = Callers(lambda: NOTHING, clock, tokenless)
+        border = Border(callers, gate, log, settings.max_message_bytes)
         calls = invocation.InvocationService(invoker, catalog, gate, clock, settings.max_tags)
         known = catalog_service.CatalogService(catalog, pricing, view, watch, prober)
         choosing = Choosing(invoker.explain, catalog, pricing, clock, settings.max_tags)

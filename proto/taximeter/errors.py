@@ -5,18 +5,25 @@ TaximeterError                     any error; `reason` says which
 │ ├ ContextLengthExceeded          no target takes this much context
 │ └ ContentFiltered                a provider's policy refused it
 ├ UnknownAlias, UnknownProvider, ModelNotFound, CallNotFound
+├ NotFound                         no such workspace, token, key, budget or price, as far as this caller may know
+├ Conflict                         the name is taken, or somebody else has changed it in between
 ├ OperationNotSupported
 ├ Unauthenticated, PermissionDenied
 ├ KeyMissing                       no provider key: the operator adds one
+├ KeyNotAccepted                   the provider does not take the key that was to be added
+├ VaultLocked                      there is no key-encryption key, or not the one it was sealed with
 ├ PriceUnknown
 ├ BudgetExceeded
+├ AlreadyServed                    this request_id was: `metering` says what it came to
+├ RequestIdReused                  this request_id stands for another request
 ├ NoProviderAvailable              nothing was sent
 ├ AllAttemptsFailed                everything was tried; `metering.attempts` tells each
 ├ StreamBroken                     after its first content; `metering` says what was spent
 ├ StreamRestarted                  raised by `Stream.text`: what it gave so far is void
 ├ DeadlineExceeded, Cancelled
-├ SidecarUnavailable               not reachable, overloaded, shutting down, or its journal refuses
+├ SidecarUnavailable               not reachable, overloaded, shutting down, its journal refuses, its budgets open
 ├ LedgerUnavailable                calls work, questions about usage do not
+├ ControlUnavailable               calls work, changes of workspaces, tokens, keys, aliases, budgets do not
 ├ InvalidConfiguration             a reload was refused: `violations` lists every error
 ├ LocalModelsFailed                the server of local models could not do it: its disk is full, a pull broke off
 └ InternalError
@@ -93,6 +100,12 @@ class ModelNotFound(TaximeterError): ...
 class CallNotFound(TaximeterError): ...
 
 
+class NotFound(TaximeterError): ...
+
+
+class Conflict(TaximeterError): ...
+
+
 class OperationNotSupported(TaximeterError): ...
 
 
@@ -105,10 +118,22 @@ class PermissionDenied(TaximeterError): ...
 class KeyMissing(TaximeterError): ...
 
 
+class KeyNotAccepted(TaximeterError): ...
+
+
+class VaultLocked(TaximeterError): ...
+
+
 class PriceUnknown(TaximeterError): ...
 
 
 class BudgetExceeded(TaximeterError): ...
+
+
+class AlreadyServed(TaximeterError): ...
+
+
+class RequestIdReused(TaximeterError): ...
 
 
 class NoProviderAvailable(TaximeterError): ...
@@ -135,6 +160,9 @@ class SidecarUnavailable(TaximeterError): ...
 class LedgerUnavailable(TaximeterError): ...
 
 
+class ControlUnavailable(TaximeterError): ...
+
+
 class InvalidConfiguration(TaximeterError): ...
 
 
@@ -153,14 +181,27 @@ BY_REASON: Mapping[str, type[TaximeterError]] = {
     "UNKNOWN_PROVIDER": UnknownProvider,
     "MODEL_NOT_FOUND": ModelNotFound,
     "CALL_NOT_FOUND": CallNotFound,
+    "UNKNOWN_WORKSPACE": NotFound,
+    "UNKNOWN_TOKEN": NotFound,
+    "UNKNOWN_KEY": NotFound,
+    "UNKNOWN_BUDGET": NotFound,
+    "UNKNOWN_PRICE": NotFound,
+    "NAME_TAKEN": Conflict,
+    "VERSION_CONFLICT": Conflict,
     "OPERATION_NOT_SUPPORTED": OperationNotSupported,
     "UNAUTHENTICATED": Unauthenticated,
+    "ROLE_REQUIRED": PermissionDenied,
     "WORKSPACE_MISMATCH": PermissionDenied,
     "SCOPE_NOT_ALLOWED": PermissionDenied,
     "KEY_MISSING": KeyMissing,
     "PROVIDER_NOT_INITIALIZED": KeyMissing,
+    "KEY_NOT_ACCEPTED": KeyNotAccepted,
+    "VAULT_LOCKED": VaultLocked,
     "PRICE_UNKNOWN": PriceUnknown,
     "BUDGET_EXCEEDED": BudgetExceeded,
+    "BUDGET_UNKNOWN": SidecarUnavailable,
+    "REQUEST_ALREADY_SERVED": AlreadyServed,
+    "IDEMPOTENCY_KEY_REUSED": RequestIdReused,
     "NO_PROVIDER_AVAILABLE": NoProviderAvailable,
     "ALL_ATTEMPTS_FAILED": AllAttemptsFailed,
     "STREAM_BROKEN": StreamBroken,
@@ -171,6 +212,7 @@ BY_REASON: Mapping[str, type[TaximeterError]] = {
     "JOURNAL_FULL": SidecarUnavailable,
     "JOURNAL_FAILED": SidecarUnavailable,
     "LEDGER_UNAVAILABLE": LedgerUnavailable,
+    "CONTROL_UNAVAILABLE": ControlUnavailable,
     "INVALID_CONFIGURATION": InvalidConfiguration,
     "LOCAL_MODELS_FAILED": LocalModelsFailed,
     "INTERNAL": InternalError,

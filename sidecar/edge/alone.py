@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
-from sidecar.edge.auth import DEFAULT_WORKSPACE, Identity
+from sidecar.core.control import DEFAULT_WORKSPACE
+from sidecar.edge.auth import Identity
 from sidecar.edge.choosing import SERVICE, Choosing
 from sidecar.edge.rpc import Rpc
 from sidecar.health import Health

@@ -20,6 +20,7 @@ class Gate:
         self._idle.set()
         self.in_flight = 0
         self.unauthenticated = 0
+        """Those who are known, but may not ask that, too."""
         self.undecodable = 0
         self.shed = 0
 

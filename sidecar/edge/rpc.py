@@ -16,6 +16,7 @@ from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import status
 from sidecar.edge.auth import Authenticator, Identity, Peer
 from sidecar.edge.gate import Gate
+from sidecar.edge.roles import ACCESS, Access, check
 from sidecar.invoker import CallFailed
 
 M = TypeVar("M", bound=Message)
@@ -23,7 +24,7 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One RPC, authenticated."""
+    """One RPC, authenticated, by somebody who may ask it."""
 
     method: str
     """Full name, no leading slash: "taximeter.v1.InvocationService/Invoke"."""
@@ -34,6 +35,8 @@ class Rpc:
     """Until the caller's deadline; None if it set none."""
     when_done: Callable[[Callable[[], None]], None]
     """Registers what to do once the answer has gone out, or the RPC ended otherwise."""
+    peer: str = "unix:"
+    """Address as gRPC writes it ("ipv4:127.0.0.1:4711", "unix:")."""
 
 
 class Relayed(Exception):
@@ -59,7 +62,7 @@ Handlers = dict[str, "Handler"]
 
 
 class Border:
-    """Wraps handlers of bytes into gRPC's."""
+    """Wraps handlers of bytes into gRPC's. A method without a row in ACCESS is a KeyError."""
 
     def __init__(self, authenticator: Authenticator, gate: Gate, log: Any, max_message_bytes: int) -> None:
         self._authenticator = authenticator
@@ -68,8 +71,10 @@ class Border:
         self._max_message_bytes = max_message_bytes
 
     def unary(self, method: str, answer: Answer) -> Handler:
+        access = ACCESS[method]
+
         async def handle(body: bytes, context: Context) -> bytes:
-            async with self._bracket(method, context) as rpc:
+            async with self._bracket(method, access, context) as rpc:
                 self._fits(body)
                 return await answer(body, rpc)
             raise AssertionError("the bracket returns or raises")
@@ -77,6 +82,8 @@ class Border:
         return grpc.unary_unary_rpc_method_handler(handle)
 
     def parts(self, method: str, answer: AnswerParts) -> Handler:
+        access = ACCESS[method]
+
         async def handle(body: bytes, context: Context) -> None:
             async def write(part: bytes) -> None:
                 try:
@@ -84,7 +91,7 @@ class Border:
                 except grpc.aio.InternalError:  # the caller hung up a moment ago, and gRPC is about to cancel us
                     raise asyncio.CancelledError from None
 
-            async with self._bracket(method, context) as rpc:
+            async with self._bracket(method, access, context) as rpc:
                 self._fits(body)
                 await answer(body, rpc, write)
 
@@ -114,20 +121,22 @@ class Border:
             ) from None
 
     @asynccontextmanager
-    async def _bracket(self, method: str, context: Context) -> AsyncIterator[Rpc]:
+    async def _bracket(self, method: str, access: Access, context: Context) -> AsyncIterator[Rpc]:
         try:
-            yield self._identified(method, context)
+            yield await self._let_in(method, access, context)
         except Exception as error:  # noqa: BLE001 - the border is where every error becomes a status
             code, message, trailers = self._ending(error, method)
         else:
             return
         await context.abort(code, message, trailers)
 
-    def _identified(self, method: str, context: Context) -> Rpc:
+    async def _let_in(self, method: str, access: Access, context: Context) -> Rpc:
+        """Raises Refusal (UNAUTHENTICATED, ROLE_REQUIRED), and counts it."""
         metadata = texts(context.invocation_metadata() or ())
         peer = Peer(context.peer(), metadata, _certificate_name(context))
         try:
-            identity = self._authenticator.identify(peer)
+            identity = await self._authenticator.identify(peer)
+            check(method, access, identity, peer)
         except Refusal:
             self._gate.unauthenticated += 1
             raise
@@ -137,6 +146,7 @@ class Border:
             metadata,
             context.time_remaining(),
             lambda done: context.add_done_callback(lambda _: done()),  # type: ignore[arg-type]  # called with one
+            peer.address,
         )
 
     def _ending(self, error: Exception, method: str) -> tuple[grpc.StatusCode, str, Any]:

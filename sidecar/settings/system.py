@@ -72,6 +72,10 @@ class Settings:
     tls_cert: Annotated[Path | None, Spec("TAXIMETER_TLS_CERT", _path)] = None
     tls_key: Annotated[Path | None, Spec("TAXIMETER_TLS_KEY", _path)] = None
     tls_client_ca: Annotated[Path | None, Spec("TAXIMETER_TLS_CLIENT_CA", _path)] = None
+    local_role: Annotated[str, Spec("TAXIMETER_LOCAL_ROLE", units.one_of("viewer", "member", "admin"))] = "member"
+    """Of callers over loopback that show no token."""
+    require_token: Annotated[bool, Spec("TAXIMETER_REQUIRE_TOKEN", units.boolean)] = False
+    """Over TCP, of loopback too; the unix socket is guarded by its file mode."""
     dashboard_host: Annotated[str, Spec("TAXIMETER_DASHBOARD_HOST", units.string)] = "127.0.0.1"
     dashboard_port: Annotated[int, Spec("TAXIMETER_DASHBOARD_PORT", units.port)] = 8501
     trace_url: Annotated[str, Spec("TAXIMETER_TRACE_URL", units.trace_url)] = ""

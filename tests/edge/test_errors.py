@@ -101,7 +101,7 @@ def break_disk(served: Served) -> None:
 
 
 class Stranger:
-    def identify(self, peer: Peer) -> Identity:
+    async def identify(self, peer: Peer) -> Identity:
         raise Refusal("UNAUTHENTICATED", RefusalReason.UNAUTHENTICATED, "Who is there?")
 
 
@@ -275,7 +275,12 @@ async def test_what_was_recorded_is_told(reason: str, case: Case, scene: MakeSce
 def test_the_table_is_complete() -> None:
     """Every reason that this version can give; the rest is met elsewhere."""
     met_elsewhere = "DEADLINE_EXCEEDED CANCELLED LEDGER_UNAVAILABLE CALL_NOT_FOUND INVALID_CONFIGURATION INTERNAL"
-    elsewhere = {*met_elsewhere.split(), "LOCAL_MODELS_FAILED"}
+    by_the_control_plane = (
+        "ROLE_REQUIRED UNKNOWN_WORKSPACE UNKNOWN_TOKEN UNKNOWN_KEY UNKNOWN_BUDGET UNKNOWN_PRICE NAME_TAKEN "
+        "VERSION_CONFLICT KEY_NOT_ACCEPTED VAULT_LOCKED CONTROL_UNAVAILABLE BUDGET_UNKNOWN REQUEST_ALREADY_SERVED "
+        "IDEMPOTENCY_KEY_REUSED"
+    )
+    elsewhere = {*met_elsewhere.split(), *by_the_control_plane.split(), "LOCAL_MODELS_FAILED"}
     assert {reason for reason, _ in CASES.values()} | elsewhere == {reason.value for reason in RefusalReason}
 
 

@@ -11,7 +11,8 @@ import grpc
 import pytest
 
 from sidecar.core.clock import Clock
-from sidecar.edge.auth import LocalTrust
+from sidecar.core.control import NOTHING
+from sidecar.edge.auth import Callers
 from sidecar.edge.config import SERVICE, ConfigService
 from sidecar.edge.gate import Gate
 from sidecar.edge.rpc import Border
@@ -32,7 +33,7 @@ async def asked(tmp_path: Path) -> AsyncIterator[Any]:
         return Prepared(load(tmp_path, "OPENAI_API_KEY=KEY"))
 
     configuration = Configuration(load(tmp_path, "OPENAI_API_KEY=KEY"), prepare, Clock(), Notes())
-    border = Border(LocalTrust(), Gate(1), Notes(), 1 << 20)
+    border = Border(Callers(lambda: NOTHING, Clock()), Gate(1), Notes(), 1 << 20)
     server = Server({SERVICE: ConfigService(configuration).handlers(border)}, 1 << 20)
     with tempfile.TemporaryDirectory(prefix="tx") as folder:
         server.listen_unix(Path(folder) / "s", 0o600)

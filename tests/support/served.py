@@ -17,9 +17,10 @@ from google.protobuf.message import Message
 from sidecar.core.call import CallRecord
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
+from sidecar.core.control import NOTHING
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import invocation, models, usage
-from sidecar.edge.auth import Authenticator, LocalTrust
+from sidecar.edge.auth import Authenticator, Callers
 from sidecar.edge.choosing import Choosing
 from sidecar.edge.gate import Gate
 from sidecar.edge.health import HealthView
@@ -127,7 +128,7 @@ async def served(
     folder = Path(tempfile.mkdtemp(prefix="tx"))
     rig = Rig(catalog) if pricing is None else Rig(catalog, tariff=cast("Tariff", pricing))
     gate = Gate(max_calls)
-    border = Border(authenticator or LocalTrust(), gate, rig.notes, MAX_MESSAGE_BYTES)
+    border = Border(authenticator or Callers(lambda: NOTHING, Clock()), gate, rig.notes, MAX_MESSAGE_BYTES)
     relay = usage.UsageRelay(folder / "bookkeeper.sock")
     calls = invocation.InvocationService(rig.invoker, lambda: rig.catalog, gate, Clock(), max_tags)
     prober = Prober(
