@@ -24,13 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n taximeter/ledger/v1/ledger.proto\x12\x13taximeter.ledger.v1\"F\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x17\n\x0fparameters_json\x18\x02 \x01(\t\x12\x10\n\x08\x61ny_size\x18\x03 \x01(\x08\"\"\n\rQueryResponse\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xc5\x01\n\x11GetStatusResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x12\n\nopen_calls\x18\x03 \x01(\x03\x12\x15\n\rbacklog_bytes\x18\x04 \x01(\x03\x12\r\n\x05lag_s\x18\x05 \x01(\x01\x12\x16\n\x0elast_ingest_ns\x18\x06 \x01(\x03\x12\x1f\n\x17telemetry_backlog_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x63orrupt_frames\x18\x08 \x01(\x03\"\x0f\n\rBackupRequest\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\x92\x02\n\rLedgerService\x12P\n\x05Query\x12!.taximeter.ledger.v1.QueryRequest\x1a\".taximeter.ledger.v1.QueryResponse0\x01\x12Z\n\tGetStatus\x12%.taximeter.ledger.v1.GetStatusRequest\x1a&.taximeter.ledger.v1.GetStatusResponse\x12S\n\x06\x42\x61\x63kup\x12\".taximeter.ledger.v1.BackupRequest\x1a#.taximeter.ledger.v1.BackupResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n taximeter/ledger/v1/ledger.proto\x12\x13taximeter.ledger.v1\"F\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x17\n\x0fparameters_json\x18\x02 \x01(\t\x12\x10\n\x08\x61ny_size\x18\x03 \x01(\x08\"\"\n\rQueryResponse\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xc5\x01\n\x11GetStatusResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x12\n\nopen_calls\x18\x03 \x01(\x03\x12\x15\n\rbacklog_bytes\x18\x04 \x01(\x03\x12\r\n\x05lag_s\x18\x05 \x01(\x01\x12\x16\n\x0elast_ingest_ns\x18\x06 \x01(\x03\x12\x1f\n\x17telemetry_backlog_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x63orrupt_frames\x18\x08 \x01(\x03\"\x0f\n\rBackupRequest\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x97\x02\n\x12\x42udgetSpentRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08start_ns\x18\x04 \x01(\x03\x12\x0e\n\x06\x65nd_ns\x18\x05 \x01(\x03\x12\x15\n\rcount_at_risk\x18\x06 \x01(\x08\x12\x46\n\x08\x61t_least\x18\x07 \x03(\x0b\x32\x34.taximeter.ledger.v1.BudgetSpentRequest.AtLeastEntry\x1aM\n\x0c\x41tLeastEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.taximeter.ledger.v1.Position:\x02\x38\x01\"+\n\x08Position\x12\x0f\n\x07segment\x18\x01 \x01(\x03\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\xfc\x01\n\x13\x42udgetSpentResponse\x12\x13\n\x0bpicodollars\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x01(\x03\x12\x10\n\x08requests\x18\x03 \x01(\x03\x12J\n\tpositions\x18\x04 \x03(\x0b\x32\x37.taximeter.ledger.v1.BudgetSpentResponse.PositionsEntry\x12\x11\n\tcaught_up\x18\x05 \x01(\x08\x1aO\n\x0ePositionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.taximeter.ledger.v1.Position:\x02\x38\x01\x32\xf4\x02\n\rLedgerService\x12P\n\x05Query\x12!.taximeter.ledger.v1.QueryRequest\x1a\".taximeter.ledger.v1.QueryResponse0\x01\x12Z\n\tGetStatus\x12%.taximeter.ledger.v1.GetStatusRequest\x1a&.taximeter.ledger.v1.GetStatusResponse\x12S\n\x06\x42\x61\x63kup\x12\".taximeter.ledger.v1.BackupRequest\x1a#.taximeter.ledger.v1.BackupResponse0\x01\x12`\n\x0b\x42udgetSpent\x12\'.taximeter.ledger.v1.BudgetSpentRequest\x1a(.taximeter.ledger.v1.BudgetSpentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'taximeter.ledger.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._loaded_options = None
+  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_options = b'8\001'
+  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._loaded_options = None
+  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_options = b'8\001'
   _globals['_QUERYREQUEST']._serialized_start=57
   _globals['_QUERYREQUEST']._serialized_end=127
   _globals['_QUERYRESPONSE']._serialized_start=129
@@ -43,6 +47,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BACKUPREQUEST']._serialized_end=400
   _globals['_BACKUPRESPONSE']._serialized_start=402
   _globals['_BACKUPRESPONSE']._serialized_end=432
-  _globals['_LEDGERSERVICE']._serialized_start=435
-  _globals['_LEDGERSERVICE']._serialized_end=709
+  _globals['_BUDGETSPENTREQUEST']._serialized_start=435
+  _globals['_BUDGETSPENTREQUEST']._serialized_end=714
+  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_start=637
+  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_end=714
+  _globals['_POSITION']._serialized_start=716
+  _globals['_POSITION']._serialized_end=759
+  _globals['_BUDGETSPENTRESPONSE']._serialized_start=762
+  _globals['_BUDGETSPENTRESPONSE']._serialized_end=1014
+  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_start=935
+  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_end=1014
+  _globals['_LEDGERSERVICE']._serialized_start=1017
+  _globals['_LEDGERSERVICE']._serialized_end=1389
 # @@protoc_insertion_point(module_scope)

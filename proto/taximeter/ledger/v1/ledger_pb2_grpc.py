@@ -49,6 +49,11 @@ class LedgerServiceStub:
                 request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupRequest.SerializeToString,
                 response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupResponse.FromString,
                 _registered_method=True)
+        self.BudgetSpent = channel.unary_unary(
+                '/taximeter.ledger.v1.LedgerService/BudgetSpent',
+                request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentRequest.SerializeToString,
+                response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -74,6 +79,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BudgetSpent(self, request, context):
+        """What a budget's window has come to, of calls that have ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +103,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupRequest.FromString,
                     response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupResponse.SerializeToString,
+            ),
+            'BudgetSpent': grpc.unary_unary_rpc_method_handler(
+                    servicer.BudgetSpent,
+                    request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentRequest.FromString,
+                    response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -174,6 +191,33 @@ class LedgerService:
             '/taximeter.ledger.v1.LedgerService/Backup',
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupRequest.SerializeToString,
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BudgetSpent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.ledger.v1.LedgerService/BudgetSpent',
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentRequest.SerializeToString,
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,6 +36,8 @@ class LedgerServiceStub:
     GetStatus: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetStatusRequest, _ledger_pb2.GetStatusResponse]
     Backup: _grpc.UnaryStreamMultiCallable[_ledger_pb2.BackupRequest, _ledger_pb2.BackupResponse]
     """The ledger's file, consistent, in chunks."""
+    BudgetSpent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.BudgetSpentRequest, _ledger_pb2.BudgetSpentResponse]
+    """What a budget's window has come to, of calls that have ended."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -45,6 +47,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetStatus: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetStatusRequest, _ledger_pb2.GetStatusResponse]  # type: ignore[assignment]
     Backup: _aio.UnaryStreamMultiCallable[_ledger_pb2.BackupRequest, _ledger_pb2.BackupResponse]  # type: ignore[assignment]
     """The ledger's file, consistent, in chunks."""
+    BudgetSpent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.BudgetSpentRequest, _ledger_pb2.BudgetSpentResponse]  # type: ignore[assignment]
+    """What a budget's window has come to, of calls that have ended."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -69,5 +73,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ledger_pb2.BackupResponse], _abc.AsyncIterator[_ledger_pb2.BackupResponse]]:
         """The ledger's file, consistent, in chunks."""
+
+    @_abc_1.abstractmethod
+    def BudgetSpent(
+        self,
+        request: _ledger_pb2.BudgetSpentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.BudgetSpentResponse, _abc.Awaitable[_ledger_pb2.BudgetSpentResponse]]:
+        """What a budget's window has come to, of calls that have ended."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
