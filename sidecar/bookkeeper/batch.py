@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sidecar.bookkeeper import columns
+from sidecar.bookkeeper import budget_columns, columns
 from taximeter.journal.v1 import journal_pb2
 
 At = tuple[int, int]
@@ -29,6 +29,9 @@ class Batch:
     touched: pa.Table
     """Keys of the calls that began anew or finished: what `open_calls` held of them is void."""
     target_states: pa.Table
+    budget_states: pa.Table | None
+    """All that the sidecar says of its budgets; None: it said nothing of them in this run."""
+    budget_alerts: pa.Table
     corrupt_frames: int
     closed: bool
     """The last frame says that none will follow."""
@@ -39,6 +42,7 @@ def fold(sidecar_id: str, since: At, until: At, frames: Iterable[journal_pb2.Fra
     finished: list[journal_pb2.CallRecord] = []
     begun: dict[tuple[str, int], journal_pb2.CallRecord | None] = {}  # None: and finished
     states: list[journal_pb2.State] = []
+    alerts: list[journal_pb2.BudgetAlert] = []
     entry: str | None = None
     for frame in frames:
         entry = frame.WhichOneof("entry")
@@ -52,7 +56,9 @@ def fold(sidecar_id: str, since: At, until: At, frames: Iterable[journal_pb2.Fra
                 begun.update((_key(record), record) for record in frame.snapshot.open_calls)
             case "state":
                 states.append(frame.state)
-            case _:  # a closing, or an entry of a later version
+            case "budget_alert":
+                alerts.append(frame.budget_alert)
+            case _:  # a closing, a window's opening (its rows say the same), or an entry of a later version
                 pass
     return Batch(
         sidecar_id=sidecar_id,
@@ -63,6 +69,8 @@ def fold(sidecar_id: str, since: At, until: At, frames: Iterable[journal_pb2.Fra
         open_calls=columns.open_calls([record for record in begun.values() if record]),
         touched=columns.keys(begun),
         target_states=columns.target_states(sidecar_id, states),
+        budget_states=budget_columns.states(sidecar_id, states[-1]) if states else None,
+        budget_alerts=budget_columns.alerts(sidecar_id, alerts),
         corrupt_frames=corrupt_frames,
         closed=entry == "closed",
     )

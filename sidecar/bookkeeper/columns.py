@@ -183,6 +183,13 @@ _CALL = (
     *_same(BOOL, "fallback_used"),
     *_METERED,
     *_same(INT, "duration_ns", "queued_ns", "provider_ns", "overhead_ns", "bytes_out"),
+    Column("budget_at", TIME, lambda record: (record.budget_ns or record.started_ns) // 1000),
+    Column(
+        "max_tokens_granted",
+        pa.int32(),
+        lambda record: record.max_tokens_granted if record.HasField("max_tokens_granted") else None,
+    ),
+    Column("budget_alerts", pa.list_(TEXT), lambda record: list(record.budget_alerts)),
 )
 
 _OPEN_CALL = (
@@ -206,6 +213,7 @@ _ATTEMPT = (
     *_same(INT, "bytes_sent", "bytes_received", "chunks", "malformed_events"),
     *_same(TEXT, "span_id", "server_address"),
     _known("server_port", "server_port", pa.int32()),
+    *_same(INT, "tokens_at_risk"),
 )
 
 _COST_LINE = (

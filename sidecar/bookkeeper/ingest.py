@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,24 @@ class _Reader:
 class Ingest:
     """One thread calls `turn`; any may ask for `progress`."""
 
-    def __init__(self, journal: Path, ledger: Ledger, log: Any, clock: Clock, *, marks: bool = True) -> None:
-        """`journal` is `<home>/journal`. `marks`: tell its writers how far the ledger is."""
+    def __init__(
+        self,
+        journal: Path,
+        ledger: Ledger,
+        log: Any,
+        clock: Clock,
+        *,
+        marks: bool = True,
+        alerted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`journal` is `<home>/journal`. `marks`: tell its writers how far the ledger is. `alerted`: called when
+        alerts were booked."""
         self._journal = journal
         self._ledger = ledger
         self._log = log
         self._clock = clock
         self._marks = marks
+        self._alerted = alerted
         self._readers: dict[str, _Reader] = {}
         self._standings = ledger.standings()
         self._in_step = True
@@ -70,6 +82,10 @@ class Ingest:
         backlog = sum(self._waiting(sidecar_id) for sidecar_id in sidecars(self._journal))
         behind_s = (self._clock.monotonic_ns() - self._caught_up_ns) / 1e9
         return Progress(backlog, behind_s if backlog else 0.0, self._last_ingest_ns)
+
+    def behind(self) -> set[str]:
+        """Sidecars of whose journal something is not booked."""
+        return {each for each in sidecars(self._journal) if self._waiting(each)}
 
     def _waiting(self, sidecar_id: str) -> int:
         standing = self._standings.get(sidecar_id, Standing())
@@ -104,6 +120,8 @@ class Ingest:
         self._standings[sidecar_id] = Standing(until, batch.closed)
         self._last_ingest_ns = self._clock.wall_ns()
         self._mark(sidecar_id, until)
+        if batch.budget_alerts.num_rows:
+            self._alerted()
         return not batch.closed and (until[0] != since[0] or until[1] - since[1] >= BATCH_BYTES // 2)
 
     def _read(self, sidecar_id: str, reader: _Reader) -> list[Entry]:

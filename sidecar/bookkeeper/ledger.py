@@ -107,8 +107,12 @@ class Ledger:
                 raise OutOfStep(f"the ledger stands at {standing} of {batch.sidecar_id}, not at {batch.since}")
             _delete(writer, "open_calls", ("sidecar_id", "seq"), batch.touched)
             _delete(writer, "target_states", ("sidecar_id", "provider", "model"), batch.target_states)
+            if batch.budget_states is not None:
+                writer.execute("DELETE FROM budget_states WHERE sidecar_id = ?", [batch.sidecar_id])
+                _insert(writer, "budget_states", batch.budget_states)
             for table in ("calls", "attempts", "open_calls", "target_states"):
                 _insert(writer, table, getattr(batch, table))
+            _insert(writer, "budget_alerts", batch.budget_alerts, verb="INSERT OR IGNORE")
             writer.execute(
                 "INSERT INTO ledger_positions VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO UPDATE SET segment = $2, "
                 "byte_offset = $3, corrupt_frames = corrupt_frames + $4, closed = $5",
@@ -138,17 +142,22 @@ class Ledger:
     def forget(self, sidecar_id: str) -> None:
         """What is live of an incarnation whose journal is gone. Its calls stay, and its position."""
         with self.transaction() as writer:
-            for table in ("target_states", "telemetry_positions"):
+            for table in ("target_states", "budget_states", "telemetry_positions"):
                 writer.execute(f"DELETE FROM {table} WHERE sidecar_id = ?", [sidecar_id])  # noqa: S608 - ours
 
     def delete_calls(self, before_us: int, at_most: int) -> int:
-        """Calls that began before `before_us` (UTC microseconds), with their attempts; returns how many."""
+        """Calls that began before `before_us` (UTC microseconds), with their attempts; returns how many.
+
+        Alerts from before go too: there are few.
+        """
         with self.transaction() as writer:
             doomed = writer.execute(
                 "SELECT sidecar_id, seq FROM calls WHERE started_at < make_timestamp(?) LIMIT ?", [before_us, at_most]
             ).to_arrow_table()
             for table in ("attempts", "calls"):
                 _delete(writer, table, ("sidecar_id", "seq"), doomed)
+            writer.execute('DELETE FROM budget_alerts WHERE "at" < make_timestamp(?)', [before_us])
+            writer.execute("DELETE FROM alert_deliveries WHERE alert_id NOT IN (SELECT alert_id FROM budget_alerts)")
         return doomed.num_rows
 
     def count_calls(self) -> int:
@@ -189,10 +198,10 @@ def _standing(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:
     return (found[0], found[1]) if found else START
 
 
-def _insert(writer: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+def _insert(writer: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, verb: str = "INSERT") -> None:
     if rows.num_rows:
         with _registered(writer, rows):
-            writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608 - our own names
+            writer.execute(f"{verb} INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608 - our own names
 
 
 def _delete(writer: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], rows: pa.Table) -> None:

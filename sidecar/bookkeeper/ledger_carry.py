@@ -12,12 +12,16 @@ from sidecar.bookkeeper.ledger_connection import Limits, translated
 
 _CALL = "WHERE h.sidecar_id = t.sidecar_id AND h.seq = t.seq"
 _SIDECAR = "WHERE h.sidecar_id = t.sidecar_id"
+_ALERT = "WHERE h.alert_id = t.alert_id"
 # Table -> which of the old rows (`t`) are missing. `had`: calls that the new ledger had before.
 _MISSING = {
     "calls": f"NOT EXISTS (FROM had AS h {_CALL})",
     "attempts": f"NOT EXISTS (FROM had AS h {_CALL})",
     "open_calls": f"NOT EXISTS (FROM had AS h {_CALL}) AND NOT EXISTS (FROM open_calls AS h {_CALL})",
     "target_states": f"NOT EXISTS (FROM target_states AS h {_SIDECAR})",
+    "budget_states": f"NOT EXISTS (FROM budget_states AS h {_SIDECAR})",
+    "budget_alerts": f"NOT EXISTS (FROM budget_alerts AS h {_ALERT})",
+    "alert_deliveries": f"NOT EXISTS (FROM alert_deliveries AS h {_ALERT})",
     "ledger_positions": f"NOT EXISTS (FROM ledger_positions AS h {_SIDECAR})",
     "telemetry_positions": f"NOT EXISTS (FROM telemetry_positions AS h {_SIDECAR})",
 }

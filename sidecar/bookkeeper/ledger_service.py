@@ -1,4 +1,4 @@
-"""LedgerService: raw SQL, state and a copy of the ledger, for the owner of the bookkeeper's socket."""
+"""LedgerService: raw SQL, state, a copy of the ledger and what budgets come to, for the owner of the socket."""
 # ruff: noqa: N802 - the methods are named by the service
 
 from __future__ import annotations
@@ -6,13 +6,15 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from sidecar.bookkeeper.answering import CHUNK_BYTES, Asking, Context, cut, told
+from sidecar.bookkeeper.batch import START
+from sidecar.bookkeeper.budget_spent import SCOPES, Question, budget_spent
 from sidecar.bookkeeper.ingest import Progress
 from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
@@ -20,13 +22,23 @@ from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 _COUNTS = """SELECT (SELECT count(*) FROM calls) AS calls, (SELECT count(*) FROM open_calls) AS open_calls,
 (SELECT coalesce(sum(corrupt_frames), 0)::BIGINT FROM ledger_positions) AS corrupt_frames"""
 
+_MOST = 2**63 - 1
+
 
 class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
-    def __init__(self, asking: Asking, progress: Callable[[], Progress], telemetry_backlog: Callable[[], int]) -> None:
-        """`telemetry_backlog`: bytes of journal that it has yet to send."""
+    def __init__(
+        self,
+        asking: Asking,
+        progress: Callable[[], Progress],
+        telemetry_backlog: Callable[[], int],
+        behind: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """`telemetry_backlog`: bytes of journal that it has yet to send. `behind`: sidecars that are not booked
+        whole."""
         self._asking = asking
         self._progress = progress
         self._telemetry_backlog = telemetry_backlog
+        self._behind = behind
 
     def Query(self, request: ledger_pb2.QueryRequest, context: Context) -> Iterator[ledger_pb2.QueryResponse]:
         with told(context):
@@ -60,6 +72,39 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
             with copy.open("rb") as file:
                 while data := file.read(CHUNK_BYTES):
                     yield ledger_pb2.BackupResponse(data=data)
+
+    def BudgetSpent(self, request: ledger_pb2.BudgetSpentRequest, context: Context) -> ledger_pb2.BudgetSpentResponse:
+        with told(context):
+            others = set(self._behind()) - request.at_least.keys()
+            spent = budget_spent(self._asking.ledger, _question(request))
+            reached = all(
+                spent.positions.get(sidecar_id, START) >= (at.segment, at.offset)
+                for sidecar_id, at in request.at_least.items()
+            )
+            return ledger_pb2.BudgetSpentResponse(
+                picodollars=min(spent.picodollars, _MOST),
+                tokens=min(spent.tokens, _MOST),
+                requests=spent.requests,
+                positions={
+                    sidecar_id: ledger_pb2.Position(segment=segment, offset=offset)
+                    for sidecar_id, (segment, offset) in spent.positions.items()
+                },
+                caught_up=reached and not others,
+            )
+        raise AssertionError("told aborts")
+
+
+def _question(request: ledger_pb2.BudgetSpentRequest) -> Question:
+    if request.scope not in SCOPES:
+        raise Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, f"scope is one of {', '.join(sorted(SCOPES))}")
+    return Question(
+        workspace=request.workspace,
+        scope=request.scope,
+        subject=request.subject,
+        start_ns=request.start_ns,
+        end_ns=request.end_ns,
+        count_at_risk=request.count_at_risk,
+    )
 
 
 def ipc_stream(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:

@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from sidecar.bookkeeper.batch import START, fold
 from sidecar.bookkeeper.ledger import Ledger, OutOfStep, Standing
 from taximeter.journal.v1 import journal_pb2
+from tests.support.budget_books import alerted, budget_state, state
 from tests.support.ledger import SIDECAR, T0_NS, batches, finished, opening, record, rows, started
 
-VIEWS = ("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states", "ledger_positions")
+VIEWS = (
+    *("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states"),
+    *("ai_budget_states", "ai_budget_alerts", "ledger_positions"),
+)
 
 
 def book(ledger: Ledger, *frames: journal_pb2.Frame) -> None:
@@ -157,6 +161,7 @@ FRAMES = [
     journal_pb2.Frame(state=journal_pb2.State(at_ns=n, targets=[journal_pb2.TargetState(provider="a", model="m")]))
     for n in (1, 2)
 ]
+FRAMES += [state(budget_state("b1"), budget_state("b2")), alerted(), state(budget_state("b1", spent=90)), alerted()]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

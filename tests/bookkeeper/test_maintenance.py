@@ -22,19 +22,24 @@ from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.ledger_service import LedgerService
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
+from tests.support.budget_books import alerted, budget_state, state
 from tests.support.ledger import SIDECAR, finished, rows, started
 from tests.support.ledger_journal import Log, add, segment, snapshot
 
-VIEWS = ("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states")
+VIEWS = (
+    *("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states"),
+    *("ai_budget_states", "ai_budget_alerts"),
+)
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Two segments of journal, booked: calls 0 to 9, call 20 open."""
+    """Two segments of journal, booked: calls 0 to 9, call 20 open, a budget that has alerted."""
     with tempfile.TemporaryDirectory(prefix="tx") as name:
         home = Path(name) / "home"
         segment(home / "journal", 1, [snapshot(1), *(finished(seq) for seq in range(5))])
-        segment(home / "journal", 2, [snapshot(2), *(finished(seq, attempts=2) for seq in range(5, 10)), started(20)])
+        later = [*(finished(seq, attempts=2) for seq in range(5, 10)), started(20)]
+        segment(home / "journal", 2, [snapshot(2), alerted(), state(budget_state()), *later])
         book(home)
         yield home
 
