@@ -1,0 +1,188 @@
+"""Who asked what before: in flight, in memory, or only remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from sidecar.core.call import Call, CallRecord, CallStatus
+from sidecar.core.clock import Clock
+from sidecar.requests.files import Files
+from sidecar.requests.flight import Flight, Run
+from sidecar.requests.held import RECORD_BYTES, Answer, Answers
+from sidecar.requests.keys import key_of, packed, same, short
+from sidecar.requests.past import Kept, Past
+from sidecar.requests.table import Table
+
+KEEP_S = 24 * 3600
+
+
+class Reused(Exception):
+    """The id stands for another request."""
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(call_id)
+        self.call_id = call_id
+
+
+class Requests:
+    """Loop-atomic, but for `load`, which comes before anything else."""
+
+    def __init__(
+        self, folder: Path, clock: Clock, log: Any, *, remembered: int, replay_bytes: int, replay_s: float
+    ) -> None:
+        """`remembered`: requests, the oldest forgotten first. Answers stay for `replay_s` in up to `replay_bytes`."""
+        self.answers = Answers(replay_bytes, replay_s, clock.monotonic_s)
+        self._clock = clock
+        self._log = log
+        self._files = Files(folder, KEEP_S, clock, log)
+        self._table = Table(remembered, KEEP_S * 1000)
+        self._flights: dict[bytes, Flight] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._told = False
+
+    def __len__(self) -> int:
+        """Of those remembered."""
+        return len(self._table)
+
+    def load(self) -> None:
+        """What earlier incarnations have written."""
+        now_ms = self._now_ms()
+        for past in self._files.read():
+            if past.ended_ms > now_ms - KEEP_S * 1000:
+                self._table.add(past, past.entry(), now_ms)
+
+    def remember(self, record: CallRecord) -> None:
+        """A finish from the journal; twice is once. Written down, too."""
+        if record.request_id and may_have_cost(record):
+            past = _past(record)
+            if (known := self._table.find(past.key, self._now_ms())) is None or known.ended_ms < past.ended_ms:
+                self._files.write(self._add(past))
+
+    async def find(self, call: Call, digest: bytes) -> Flight | Answer | Past | None:
+        """What there is of the call; None: it may `begin`, at once. Raises Reused if the id stands for another one."""
+        key = key_of(call.workspace, call.request_id)
+        while (flight := self._flights.get(key)) is not None and flight.leaving:
+            await flight.over()
+        found = flight or self.answers.find(key) or self._table.find(key, self._now_ms())
+        if found is not None and not same(found.digest, short(digest)):
+            raise Reused(found.record.call_id if isinstance(found, Answer) else found.call_id)
+        return found
+
+    def begin(self, call: Call, digest: bytes, run: Run, *, keep: bool) -> Flight:
+        """`keep`: whether its answer may stay in memory."""
+        key = key_of(call.workspace, call.request_id)
+        flight = self._flights[key] = Flight(key, short(digest), call.call_id, run, self.answers, keep=keep)
+        flight.when_over(partial(self._land, flight))
+        return flight
+
+    def finished(self, record: CallRecord, durable: asyncio.Future[None]) -> None:
+        """A call of this incarnation has left its record. It is written down once the record is durable."""
+        past = _past(record)
+        if (flight := self._flights.get(past.key)) is not None and flight.call_id == record.call_id:
+            flight.record = record
+        if may_have_cost(record):
+            entry = self._add(past)
+            durable.add_done_callback(
+                lambda done: None if done.cancelled() or done.exception() else self._files.write(entry)
+            )
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._files.close()
+
+    def _add(self, past: Past) -> bytes:
+        """The entry to be written."""
+        entry = past.entry()
+        if not self._table.add(past, entry, self._now_ms()) and not self._told:
+            self._told = True
+            self._log.warning(
+                "requests_forgotten", remembered=len(self._table), setting="TAXIMETER_REMEMBERED_REQUESTS"
+            )
+        return entry
+
+    def _land(self, flight: Flight) -> None:
+        """The call is over: its answer is held if it may be asked for again, and fits."""
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+        record = flight.record
+        if flight.keep and record is not None and may_have_cost(record):
+            self._hold(flight, record)
+        else:
+            self.answers.release(flight.hand_over())
+
+    def _hold(self, flight: Flight, record: CallRecord) -> None:
+        """All of it; of what is too large, or was cut short, what it came to."""
+        ending = None if flight.broke else flight.ending
+        if ending is not None:
+            flight.grow(ending.size_bytes)
+        whole = flight.recording and ending is not None
+        if not whole:
+            self.answers.release(flight.hand_over())
+        if self.answers.reserve(RECORD_BYTES):
+            size, parts = RECORD_BYTES + flight.hand_over(), flight.parts if whole else ()
+            self.answers.hold(flight.key, Answer(flight.digest, record, parts, ending if whole else None, size))
+            self._expire_later()
+        else:
+            self.answers.release(flight.hand_over())
+
+    def _expire_later(self) -> None:
+        if self._timer is None and (left_s := self.answers.expire()) is not None:
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._expire_later()
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ns() // 10**6
+
+
+class Port(Protocol):
+    """The journal, as far as calls need it."""
+
+    sidecar_id: str
+
+    def begin(self) -> int: ...
+
+    def started(self, record: CallRecord) -> None: ...
+
+    def finished(self, record: CallRecord) -> asyncio.Future[None]: ...
+
+
+class Watched:
+    """A journal that tells of every finish, whichever way its call was left."""
+
+    def __init__(self, journal: Port, told: Callable[[CallRecord, asyncio.Future[None]], None]) -> None:
+        self.sidecar_id = journal.sidecar_id
+        self.begin = journal.begin
+        self.started = journal.started
+        self._finished = journal.finished
+        self._told = told
+
+    def finished(self, record: CallRecord) -> asyncio.Future[None]:
+        durable = self._finished(record)
+        if record.request_id:
+            self._told(record, durable)
+        return durable
+
+
+def may_have_cost(record: CallRecord) -> bool:
+    """Such a call is never made again under its id; one that cost nothing may be."""
+    return bool(
+        record.status in (CallStatus.OK, CallStatus.ABANDONED)
+        or record.maybe_billed
+        or record.cost_at_risk_picodollars
+        or not record.cost.priced
+        or record.cost.amount_picodollars
+    )
+
+
+def _past(record: CallRecord) -> Past:
+    kept = {CallStatus.OK: Kept.OK, CallStatus.ABANDONED: Kept.ABANDONED}.get(record.status, Kept.MAYBE_BILLED)
+    key = key_of(record.workspace, record.request_id)
+    return Past(key, short(record.request_digest), packed(record.call_id), record.ended_ns // 10**6, kept)
