@@ -39,6 +39,7 @@ class ControlPlane:
         self._thread = ThreadPoolExecutor(1, "control")
         self._store: ControlStore | None = None
         self._followers: list[Follower] = []
+        self._preparers: list[Callable[[Control], None]] = []
         self._working: set[asyncio.Task[Any]] = set()
         self._lost_at_s: float | None = None
         self._position: Position | None = None
@@ -48,6 +49,10 @@ class ControlPlane:
 
     def follow(self, follower: Follower) -> None:
         self._followers.append(follower)
+
+    def prepare(self, preparer: Callable[[Control], None]) -> None:
+        """`preparer` is handed what was read, in the thread, before it comes into force. It may wait, not fail."""
+        self._preparers.append(preparer)
 
     async def open(self) -> None:
         """Raises CannotOpen."""
@@ -123,8 +128,10 @@ class ControlPlane:
 
     def _read(self) -> tuple[Position, Control]:
         """In the thread. The position is the older of the two: what came between is seen at the next look."""
-        position = self._opened.position()
-        return position, self._opened.read()
+        position, control = self._opened.position(), self._opened.read()
+        for preparer in self._preparers:
+            preparer(control)
+        return position, control
 
     @property
     def _opened(self) -> ControlStore:

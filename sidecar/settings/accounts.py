@@ -112,10 +112,15 @@ def _why_unusable(draft: Draft, wire: str, url: str, wires: Collection[str]) -> 
         return f"{url_variable(draft)} is not set"
     if draft.row.needs_key and "key" not in draft.values:
         return f"{key_variable(draft)} is not set"
+    return without_wire(draft.row, wire, wires)
+
+
+def without_wire(row: Row, wire: str, wires: Collection[str]) -> str:
+    """Why a wire cannot be spoken; empty if it can."""
     if wire in wires:
         return ""
-    if wire == draft.row.wire and draft.row.extra:
-        return f"the {wire} wire needs more packages: pip install 'taximeter[{draft.row.extra}]'"
+    if wire == row.wire and row.extra:
+        return f"the {wire} wire needs more packages: pip install 'taximeter[{row.extra}]'"
     return f"the {wire} wire is not available in this version"
 
 

@@ -19,6 +19,12 @@ EMPTY_POOLS = {"smart": "default-writer", "fast": "fast-drafts"}
 FOLLOW_SMART = ("text", "agent", "video-slides")
 
 
+def pool_slot(name: str) -> str:
+    """The slot whose default models fill a pool or task that nothing else does: "smart", "fast", "image"; "" for any
+    other alias."""
+    return pool_of(name) if name in (*POOLS, *FOLLOW_SMART, "image") or name in followers() else ""
+
+
 def built_in_names() -> frozenset[str]:
     return frozenset({*POOLS, *FOLLOW_SMART, "image", *followers(), *built_in()["chains"]})
 

@@ -1,1 +1,7 @@
-"""What each workspace sees of the configuration, with its own keys and aliases in it."""
+"""What one workspace sees of the configuration: its accounts, with its keys, and its aliases. Pure."""
+
+from sidecar.workspaces.accounts import Known
+from sidecar.workspaces.definition import alias_of
+from sidecar.workspaces.view import Own, own_of, view
+
+__all__ = ["Known", "Own", "alias_of", "own_of", "view"]
