@@ -36,6 +36,8 @@ LIVE = frozenset(
     }
 )
 """Settings that a reload puts into force; what processes open or size at their start is not among them."""
+MASKED = {"OTEL_EXPORTER_OTLP_HEADERS": "otlp_headers", "TAXIMETER_CONTROL_URL": "control_url"}
+"""Variable -> setting, where the line shows less than there is."""
 
 
 def changes(old: Loaded, new: Loaded) -> tuple[str, ...]:
@@ -55,8 +57,13 @@ def _system(old: Loaded, new: Loaded) -> Iterator[tuple[str, str]]:
     for line in system_lines(new):
         if before[line.name] != line.value:
             yield line.name, f"{line.name}: {before[line.name]} -> {line.value}"
-    if old.settings.otlp_headers != new.settings.otlp_headers:
-        yield "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS: changed"
+        elif _hidden(old, line.name) != _hidden(new, line.name):
+            yield line.name, f"{line.name}: changed"
+
+
+def _hidden(loaded: Loaded, variable: str) -> object:
+    """What a line of a masked setting stands for."""
+    return getattr(loaded.settings, MASKED[variable]) if variable in MASKED else None
 
 
 def _providers(old: Loaded, new: Loaded) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sidecar.core.call import Timeouts
 from sidecar.core.catalog import Account, Alias, Route
+from sidecar.settings import units
 from sidecar.settings.load import Loaded
 from sidecar.settings.sources import BUILT_IN
 from sidecar.settings.system import SPECS
@@ -51,6 +52,8 @@ def system_lines(loaded: Loaded) -> Iterator[Line]:
         value = getattr(loaded.settings, name)
         if name == "otlp_headers":
             value = dict.fromkeys(value, "...")
+        if name == "control_url":
+            value = units.without_password(value)
         seconds = "s" if name.endswith("_s") and value is not None else ""
         yield Line("system", spec.variable, f"{_text(value)}{seconds}", _origin(loaded, name))
     yield Line("system", "AI_ROTATION", loaded.rotation, _origin(loaded, "rotation"))

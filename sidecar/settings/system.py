@@ -82,6 +82,8 @@ class Settings:
     """Where the dashboard finds a trace, with "{trace_id}" in it; empty: no links."""
     prometheus_host: Annotated[str, Spec("TAXIMETER_PROMETHEUS_HOST", units.string)] = "127.0.0.1"
     prometheus_port: Annotated[int | None, Spec("TAXIMETER_PROMETHEUS_PORT", units.port)] = None
+    control_url: Annotated[str, Spec("TAXIMETER_CONTROL_URL", units.control_url)] = field(default="", repr=False)
+    """<home>/control.db. PostgreSQL's may hold a password: shown by `units.without_password` only."""
     time_scale: Annotated[float, Spec("TAXIMETER_TIME_SCALE", units.decimal(0.0001, 1000))] = 1.0
     grace_s: Annotated[float, Spec("TAXIMETER_GRACE", units.duration_s)] = 10.0
     default_deadline_s: Annotated[float, Spec("TAXIMETER_DEFAULT_DEADLINE", units.duration_s)] = 180.0
@@ -166,6 +168,8 @@ def _complete(settings: Settings, origins: Mapping[str, Origin]) -> Settings:
         changes["home"] = default_home()
     if unset("socket"):
         changes["socket"] = changes.get("home", settings.home) / "taximeter.sock"
+    if unset("control_url"):
+        changes["control_url"] = f"sqlite:///{changes.get('home', settings.home) / 'control.db'}"
     if unset("otlp_protocol") and settings.otlp_endpoint and urlsplit(settings.otlp_endpoint).port == 4318:
         changes["otlp_protocol"] = "http/protobuf"
     return dataclasses.replace(settings, **changes)

@@ -14,6 +14,10 @@ _DURATION_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w":
 _SIZE_BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([a-zA-Z]*)")
 _SHOWN = 24
+_POSTGRESQL = re.compile(
+    r"(?P<scheme>postgres(?:ql)?(?:\+psycopg)?://)(?:(?P<user>[^:/?#@]*)(?::[^/?#@]*)?(?=@))?"
+    r"(?P<place>@?[^/?#@]*/[^/?#@]+)(?:\?.*)?"
+)
 
 E = TypeVar("E", bound=StrEnum)
 Number = TypeVar("Number", int, float)
@@ -165,6 +169,23 @@ def url(raw: object) -> str:
     if parts.query or parts.fragment:
         raise ValueError("the URL has a query or a fragment; only its beginning is wanted")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def control_url(raw: object) -> str:
+    """sqlite:///<path>, or PostgreSQL's URL with its user, password and options. Never shown."""
+    text = string(raw)
+    if not (_POSTGRESQL.fullmatch(text) or re.fullmatch(r"sqlite:///.+", text)):
+        raise ValueError(
+            "the value is neither sqlite:///<path> nor postgresql://user:password@host/database (a password's /?#@ "
+            "percent-encoded)"
+        )
+    return text
+
+
+def without_password(store: str) -> str:
+    """A control URL for people: neither its password nor its options, which may hold one."""
+    found = _POSTGRESQL.fullmatch(store)
+    return "".join(filter(None, found.group("scheme", "user", "place"))) if found else store
 
 
 def trace_url(raw: object) -> str:

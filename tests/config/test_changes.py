@@ -93,9 +93,12 @@ def test_aliases_that_change_alike_share_a_line(tmp_path: Path) -> None:
 def test_what_waits_for_a_restart(tmp_path: Path) -> None:
     before = "TAXIMETER_LISTEN=127.0.0.1:7001\nOTEL_EXPORTER_OTLP_HEADERS=x-key=first-secret"
     after = "TAXIMETER_LISTEN=127.0.0.1:7002\nOTEL_EXPORTER_OTLP_HEADERS=x-key=other-secret\nTAXIMETER_GRACE=6s"
+    before += "\nTAXIMETER_CONTROL_URL=postgresql://u:first-secret@h/d"
+    after += "\nTAXIMETER_CONTROL_URL=postgresql://u:other-secret@h/d"
     old, new = pair(tmp_path, {"dotenv": before}, {"dotenv": after})
     assert needs_restart(old, new) == (
         "TAXIMETER_LISTEN: 127.0.0.1:7001 -> 127.0.0.1:7002",
+        "TAXIMETER_CONTROL_URL: changed",
         "OTEL_EXPORTER_OTLP_HEADERS: changed",
     )
 

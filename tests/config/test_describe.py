@@ -26,6 +26,7 @@ VARIABLES = [
     *("OPENAI_API_KEY", "OPENAI_BASE_URL", "SMART_LLM", "FAST_LLM", "GEMINI_BASE_URL", "OLLAMA_URL", "LOG_LEVEL"),
     *("AI_ROTATION", "AI_RETRY_FAILED", "AI_MAX_RETRIES", "AI_ENCRYPTION_KEY", "AI_WHATEVER"),
     *("TAXIMETER_LISTEN", "TAXIMETER_GRACE", "TAXIMETER_MAX_MESSAGE", "OTEL_EXPORTER_OTLP_HEADERS"),
+    "TAXIMETER_CONTROL_URL",
 ]
 LIKELY = [
     "true",
@@ -139,3 +140,20 @@ def test_a_secret_is_told_nowhere(tmp_path: Path, secret: str, variable: str, en
 @pytest.mark.parametrize(("key", "shown"), [(KEY, "sk-...cdef"), ("short", "...")])
 def test_a_key_is_shown_by_its_ends_only(tmp_path: Path, key: str, shown: str) -> None:
     assert Line("providers", "openai.key", shown, "AI_OPENAI_KEY") in describe(load(tmp_path, {"AI_OPENAI_KEY": key}))
+
+
+@quick
+@given(secret=SECRETS, place=st.sampled_from(["//u:{}@h/d", "//u:{}@/d?host=/s", "//u@h:1/d?sslmode=x&password={}"]))
+def test_the_control_store_is_shown_without_its_password(tmp_path: Path, secret: str, place: str) -> None:
+    loaded = load(tmp_path, {"TAXIMETER_CONTROL_URL": f"postgresql:{place.format(secret)}"})
+    shown = next(line.value for line in describe(loaded) if line.name == "TAXIMETER_CONTROL_URL")
+    assert shown in ("postgresql://u@h/d", "postgresql://u@/d", "postgresql://u@h:1/d")
+    assert secret not in repr(loaded)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p/w@h/d", "mysql://h/d", "sqlite://x.db", "postgresql://u:p@w@h/d", "d.db"])
+def test_what_is_no_control_store_is_refused_unseen(tmp_path: Path, url: str) -> None:
+    refused = outcome({"TAXIMETER_CONTROL_URL": url}, tmp_path)
+    assert isinstance(refused, ConfigErrors)
+    assert "neither sqlite:///<path> nor postgresql://" in str(refused)
+    assert url not in str(refused)

@@ -35,6 +35,7 @@ param = pytest.param
         param("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", "otlp_protocol", "http/protobuf", id="protocol by port"),
         param("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4317", "otlp_protocol", "grpc", id="protocol by default"),
         param("OTEL_EXPORTER_OTLP_HEADERS=a=1,b=x%20y", "otlp_headers", {"a": "1", "b": "x y"}, id="headers"),
+        param("TAXIMETER_CONTROL_URL=postgres://u:p@h/d", "control_url", "postgres://u:p@h/d", id="control store"),
         param("OTEL_RESOURCE_ATTRIBUTES=k=v", "resource_attributes", {"k": "v"}, id="resource"),
         param("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=false", "capture_content", False, id="no capture"),
         param(
@@ -50,6 +51,7 @@ def test_every_setting_has_a_default(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     assert loaded.settings.home == default_home()
     assert loaded.settings.socket == default_home() / "taximeter.sock"
+    assert loaded.settings.control_url == f"sqlite:///{default_home() / 'control.db'}"
     assert {loaded.origins[name].place for name in ("home", "listen", "socket")} == {"built-in"}
 
 
