@@ -35,7 +35,7 @@ class AsyncClient(AsyncQuestions):
             if credentials
             else grpc.aio.insecure_channel(where, calls.OPTIONS)
         )
-        self._token = token
+        self._token = calls.bearer(token)
         self._timeout = timeout
         self._invocation = invocation_pb2_grpc.InvocationServiceStub(self._channel)
         super().__init__(self._channel)

@@ -13,6 +13,7 @@ from taximeter import asking, calls
 from taximeter.errors import translated
 from taximeter.messages import ChatMessages
 from taximeter.options import ChatOptions
+from taximeter.services import AsyncCarrying
 from taximeter.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -31,13 +32,18 @@ class AsyncQuestions:
     """Methods, arguments and errors are those of `Questions`."""
 
     _timeout: float | None
-    _token: str | None
+    _token: str
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._asked = channel
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._config = config_pb2_grpc.ConfigServiceStub(channel)
         self._models = models_pb2_grpc.ModelServiceStub(channel)
         self._usage = usage_pb2_grpc.UsageServiceStub(channel)
+
+    def service(self, stub: Callable[[Any], Any]) -> Any:
+        """A generated stub, asked as this client asks: `client.service(TokenServiceStub).ListTokens(request)`."""
+        return stub(AsyncCarrying(self._asked, calls.metadata(self._token, {}), self._timeout))
 
     async def usage(
         self,

@@ -86,6 +86,8 @@ def _spec(spec: pb.CallSpec, options: Mapping[str, Any]) -> pb.CallSpec:
     for name in ("alias", "task"):
         if name in options:
             setattr(spec, name, options[name])
+    if "workspace_id" in options:  # a number is a name too
+        options = {**options, "workspace_id": str(options["workspace_id"])}
     spec.MergeFrom(pb.CallSpec(**{name: options[name] for name in _PLAIN if name in options}))
     for name in _ENUMS:
         if name in options:
@@ -118,6 +120,14 @@ def target(address: str) -> str:
     for scheme in ("http://", "https://", "grpc://"):
         address = address.removeprefix(scheme)
     return address.rstrip("/")
+
+
+def bearer(token: str | None) -> str:
+    """The token to show: the one given ("" = none), else TAXIMETER_TOKEN. Raises ValueError, which does not tell it."""
+    found = (os.environ.get("TAXIMETER_TOKEN", "") if token is None else token).strip()
+    if not (found.isascii() and found.isprintable() and " " not in found):
+        raise ValueError("the token is not one word of ASCII: has something else been taken for it?")
+    return found
 
 
 def metadata(token: str | None, options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

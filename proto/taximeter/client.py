@@ -21,6 +21,7 @@ class Client(Questions):
     """Errors are `taximeter.errors`; times are seconds.
 
     `address`: "host:port" or "unix:///path"; else TAXIMETER_ADDRESS, else 127.0.0.1:50051.
+    `token`: shown with every request, over whatever channel; else TAXIMETER_TOKEN, else none.
     `credentials`: for TLS (`grpc.ssl_channel_credentials(...)`); without, the channel is plaintext.
     """
 
@@ -38,7 +39,7 @@ class Client(Questions):
             if credentials
             else grpc.insecure_channel(where, calls.OPTIONS)
         )
-        self._token = token
+        self._token = calls.bearer(token)
         self._timeout = timeout
         self._invocation = invocation_pb2_grpc.InvocationServiceStub(self._channel)
         super().__init__(self._channel)

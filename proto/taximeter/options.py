@@ -26,7 +26,7 @@ class CallOptions(TypedDict, total=False):
     tags: Mapping[str, str]
     request_id: str
     conversation_id: str
-    workspace_id: str
+    workspace_id: int | str
     provider_options: Mapping[str, Any]
     timeout: float | None
     """Seconds until the caller stops waiting; None = the client's own."""

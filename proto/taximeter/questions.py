@@ -12,6 +12,7 @@ from taximeter import asking, calls
 from taximeter.errors import translated
 from taximeter.messages import ChatMessages
 from taximeter.options import ChatOptions
+from taximeter.services import Carrying
 from taximeter.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -24,19 +25,25 @@ from taximeter.v1 import (
 )
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 class Questions:
     """Errors are `taximeter.errors`."""
 
     _timeout: float | None
-    _token: str | None
+    _token: str
 
     def __init__(self, channel: grpc.Channel) -> None:
+        self._asked = channel
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._config = config_pb2_grpc.ConfigServiceStub(channel)
         self._models = models_pb2_grpc.ModelServiceStub(channel)
         self._usage = usage_pb2_grpc.UsageServiceStub(channel)
+
+    def service(self, stub: Callable[[Any], S]) -> S:
+        """A generated stub, asked as this client asks: `client.service(TokenServiceStub).ListTokens(request)`."""
+        return stub(Carrying(self._asked, calls.metadata(self._token, {}), self._timeout))
 
     def usage(
         self,

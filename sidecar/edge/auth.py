@@ -10,11 +10,13 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from sidecar.core.clock import Clock
-from sidecar.core.control import DEFAULT_WORKSPACE, Control, Role, Token
+from sidecar.core.control import DEFAULT_WORKSPACE, Control, Role
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import bearer
 
 SCHEME = "bearer "
+MOST_REMEMBERED = 4096
+"""Tokens; the one remembered longest goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class OtherTokens(Protocol):
 class Callers:
     """A bearer token says who calls; only who shows none is known by a certificate, or by being local.
 
-    Every token is looked up in the `control` that is in force at that moment, so a revoked one is refused from then on.
+    A token that was verified is remembered until `control` changes in any way, so a revoked one is refused from then
+    on; it is remembered by a hash of it, which gives nothing away, neither by its value nor by the time a look takes.
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class Callers:
         self._clock = clock
         self._tokenless = tokenless or Tokenless()
         self._others = others
+        self._remembered: dict[bytes, Identity] = {}
+        self._remembered_of: Control | None = None
 
     async def identify(self, peer: Peer) -> Identity:
         """Raises Refusal (UNAUTHENTICATED)."""
@@ -86,33 +91,44 @@ class Callers:
         if self._others is None:
             raise not_valid()
         identity = await self._others.identify(text)
-        self._is_open(identity.workspace)
+        _is_open(identity.workspace, self._control())
         return identity
 
     def _by_token(self, text: str) -> Identity:
-        """A token that never was and a wrong secret are told alike, and take as long."""
-        token_id, secret = bearer.taken_apart(text)
-        token = self._control().tokens.get(token_id)
-        matches = hmac.compare_digest(bearer.hashed(secret), token.secret_hash if token else _NOBODYS)
-        if token is None or not matches:
-            raise not_valid()
-        self._is_good(token)
-        self._is_open(token.workspace)
-        return Identity(token.workspace, token.token_id, token.role, token.expires_ns)
-
-    def _is_good(self, token: Token) -> None:
-        if token.revoked_ns is not None:
-            raise unauthenticated("This token was revoked. Ask an administrator of the workspace for another.")
-        if token.expires_ns is not None and token.expires_ns <= self._clock.wall_ns():
+        control, digest = self._control(), bearer.hashed(text)
+        if control is not self._remembered_of:
+            self._remembered, self._remembered_of = {}, control
+        identity = self._remembered.get(digest)
+        if identity is None:
+            identity = verified(text, control)
+            if len(self._remembered) >= MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[digest] = identity
+        if identity.expires_ns is not None and identity.expires_ns <= self._clock.wall_ns():
             raise unauthenticated("This token has expired. Ask an administrator of the workspace for another.")
+        return identity
 
-    def _is_open(self, name: str) -> None:
-        """Told only to those who have shown that they belong there."""
-        workspace = self._control().workspaces.get(name)
-        if workspace is None:
-            raise unauthenticated(f"There is no workspace {name!r}.")
-        if workspace.archived_ns is not None:
-            raise unauthenticated(f"The workspace {name!r} is archived. The operator can restore it.")
+
+def verified(text: str, control: Control) -> Identity:
+    """Whose token it is, expired or not. One that never was and a wrong secret are told alike, and take as long."""
+    token_id, secret = bearer.taken_apart(text)
+    token = control.tokens.get(token_id)
+    matches = hmac.compare_digest(bearer.hashed(secret), token.secret_hash if token else _NOBODYS)
+    if token is None or not matches:
+        raise not_valid()
+    if token.revoked_ns is not None:
+        raise unauthenticated("This token was revoked. Ask an administrator of the workspace for another.")
+    _is_open(token.workspace, control)
+    return Identity(token.workspace, token.token_id, token.role, token.expires_ns)
+
+
+def _is_open(name: str, control: Control) -> None:
+    """Told only to those who have shown that they belong there."""
+    workspace = control.workspaces.get(name)
+    if workspace is None:
+        raise unauthenticated(f"There is no workspace {name!r}.")
+    if workspace.archived_ns is not None:
+        raise unauthenticated(f"The workspace {name!r} is archived. The operator can restore it.")
 
 
 _NOBODYS = bytes(32)

@@ -35,5 +35,5 @@ def taken_apart(text: str) -> tuple[str, str]:
 
 
 def hashed(secret: str) -> bytes:
-    """SHA-256 will do: a secret of 256 random bits cannot be guessed, however fast guesses are checked."""
+    """32 bytes. SHA-256 will do: a secret of 256 random bits cannot be guessed, however fast guesses are checked."""
     return hashlib.sha256(secret.encode()).digest()

@@ -41,16 +41,14 @@ class Access:
 
     def admits(self, identity: Identity, peer: Peer) -> bool:
         """An auditor has a viewer's rights, and may ask what is shown to auditors of all workspaces."""
+        if identity.role in _ROLES[self.least]:
+            return True
         match self.least:
-            case Least.OPEN | Least.CALLER:
-                return True
             case Least.OPERATOR:
                 return identity.operator
             case Least.SOCKET:
                 return is_unix(peer.address)
-        if identity.role is Role.AUDITOR and self.across is Across.AUDITOR:
-            return True
-        return _RANK[identity.role] >= _RANK[Role(self.least.value)]
+        return identity.role is Role.AUDITOR and self.across is Across.AUDITOR
 
     def reaches(self, identity: Identity, workspace: str) -> bool:
         """Whether a caller that is admitted may ask it about `workspace`."""
@@ -65,7 +63,16 @@ class Access:
                 return identity.operator or identity.role is Role.AUDITOR
 
 
-_RANK: Mapping[Role, int] = {Role.VIEWER: 0, Role.AUDITOR: 0, Role.MEMBER: 1, Role.ADMIN: 2}
+_ROLES: Mapping[Least, frozenset[Role]] = {
+    Least.OPEN: frozenset(Role),
+    Least.CALLER: frozenset(Role),
+    Least.VIEWER: frozenset(Role),
+    Least.MEMBER: frozenset({Role.MEMBER, Role.ADMIN}),
+    Least.ADMIN: frozenset({Role.ADMIN}),
+    Least.OPERATOR: frozenset(),
+    Least.SOCKET: frozenset(),
+}
+"""Those to whom nothing else matters."""
 
 
 def _service(name: str, **methods: Access) -> dict[str, Access]:

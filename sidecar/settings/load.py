@@ -24,7 +24,7 @@ from sidecar.settings.system import SPECS, Settings, read_settings
 from sidecar.settings.tables import Table, read_file
 
 CATALOG_VARIABLES = ("AI_ROTATION", "AI_RETRY_FAILED", "AI_MAX_RETRIES")
-OUTSIDE = ("TAXIMETER_ADDRESS",)
+OUTSIDE = ("TAXIMETER_ADDRESS", "TAXIMETER_TOKEN")
 """Read by the client and the command line, not here."""
 
 

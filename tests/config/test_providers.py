@@ -285,7 +285,8 @@ def test_an_unknown_variable_warns_and_does_not_stop_the_start(tmp_path: Path, e
 
 
 @pytest.mark.parametrize(
-    "variable", ["AI_ENCRYPTION_KEY", "TAXIMETER_ADDRESS", "TAXIMETER_SERVICE_HOST", "AI_GW_PORT_80_TCP_ADDR"]
+    "variable",
+    ["AI_ENCRYPTION_KEY", "TAXIMETER_ADDRESS", "TAXIMETER_TOKEN", "TAXIMETER_SERVICE_HOST", "AI_GW_PORT_80_TCP_ADDR"],
 )
 def test_variables_that_others_read_are_no_surprise(tmp_path: Path, variable: str) -> None:
     assert load(tmp_path, f"{variable}=tcp://10.0.0.1:80").warnings == ()
