@@ -118,6 +118,11 @@ class Health:
         self._keys.reject(key_id, self._clock.monotonic_s(), self._scale)
         self.changed()
 
+    def forget_key(self, key_id: str) -> None:
+        """It is another secret now, or its provider has been asked about it on purpose, or it is no more."""
+        self._keys.forget(key_id)
+        self.changed()
+
     def answered_probe(self, provider: str, key_id: str, *, accepted: bool) -> None:
         """A question that is no call was answered, and with `accepted` the key was taken.
 

@@ -14,8 +14,6 @@ from sidecar.invoker.prober import ANSWER_S, LEAST_ANSWER_S, MAX_BYTES, NOT_SUPP
 from sidecar.providers import probe
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse, Wire
-from sidecar.settings.rows import known_rows
-from sidecar.settings.urls import endpoint
 
 RESOLVE_S = 5.0
 _FORBIDDEN = 403
@@ -45,19 +43,6 @@ class Verified:
         return self.error_type == NOT_SUPPORTED
 
 
-def own_account(system: Account, workspace: str, base_url: str = "") -> Account:
-    """The account that a workspace's own key opens: the operator's without keys, elsewhere if the key says so.
-
-    Without an address its `unusable` says so.
-    """
-    url, wire = system.base_url, system.wire
-    if base_url:
-        row = known_rows().get(system.type)
-        wire, url, _ = endpoint(row, base_url) if row is not None else (system.wire, base_url, "")
-    lacks = "" if url else f"{display(system)} has no address of its own: give its base URL"
-    return replace(system, base_url=url, wire=wire, keys=(), unusable=lacks, owner=workspace)
-
-
 def display(account: Account) -> str:
     """The provider's name for people."""
     return account.display or account.name
@@ -73,7 +58,7 @@ class Verifier:
         self._time_scale = time_scale
 
     async def verified(self, account: Account, secret: str) -> Verified:
-        """Asks now. `account` as `own_account` gives it; its health and statistics are not touched."""
+        """Asks now. `account` as the key would open it; its health and statistics are not touched."""
         began_ns = self._clock.monotonic_ns()
         found = await self._found(account, secret)
         said = Key("", secret).hidden_in(found.message)

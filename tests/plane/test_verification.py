@@ -10,7 +10,7 @@ import pytest
 from sidecar.core.addresses import Forbidden, Reach
 from sidecar.core.catalog import Account
 from sidecar.core.clock import Clock
-from sidecar.plane.verification import Verified, Verifier, check_resolved, own_account, resolved
+from sidecar.plane.verification import Verified, Verifier, check_resolved, resolved
 from sidecar.providers.registry import wire
 from sidecar.providers.transport import HttpxTransport
 from tests.support import hostile as on
@@ -85,7 +85,7 @@ async def test_the_key_stands_in_no_message(verifier: Verifier) -> None:
 
 UNUSABLE = [
     param(replace(OPENAI, wire="nope"), "the nope wire is not available", id="no-such-wire"),
-    param(own_account(replace(OPENAI, base_url=""), "acme"), "give its base URL", id="no-address"),
+    param(replace(OPENAI, unusable="it has no address"), "it has no address", id="no-address"),
 ]
 
 
@@ -94,23 +94,6 @@ async def test_where_nothing_can_be_asked_nothing_is(verifier: Verifier, account
     found = await verifier.verified(account, SECRET)
     assert (found.ok, found.error_type) == (False, "unusable")
     assert told in found.message
-
-
-OWN = [
-    param("openai", "", "openai", "https://api.openai.com/v1", id="the-providers-address"),
-    param("openai", "https://gate.example/v1", "openai", "https://gate.example/v1", id="elsewhere"),
-    param("vllm", "https://gate.example", "openai", "https://gate.example/v1", id="the-path-is-added"),
-    param("gemini", "https://gate.example/v1beta/openai", "openai", "https://gate.example/v1beta/openai", id="a-door"),
-    param("of-mine", "https://gate.example/x", "openai", "https://gate.example/x", id="a-type-of-the-operators"),
-]
-
-
-@pytest.mark.parametrize(("kind", "base_url", "wire_name", "url"), OWN)
-def test_a_workspaces_account_is_the_operators_without_its_keys(
-    kind: str, base_url: str, wire_name: str, url: str
-) -> None:
-    found = own_account(replace(OPENAI, type=kind, unusable="OPENAI_API_KEY is not set"), "acme", base_url)
-    assert (found.wire, found.base_url, found.keys, found.unusable, found.owner) == (wire_name, url, (), "", "acme")
 
 
 async def test_a_name_is_judged_by_what_it_resolves_to() -> None:
