@@ -13,16 +13,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from sidecar import home, logs
 from sidecar.budget import PassThrough
+from sidecar.control.errors import CannotOpen
 from sidecar.core import ids
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
-from sidecar.core.control import NOTHING, Role
+from sidecar.core.control import Role
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge import config, invocation, models, usage
 from sidecar.edge.auth import Callers, Tokenless
@@ -41,6 +42,7 @@ from sidecar.invoker import Invoker, abandoning
 from sidecar.invoker.prober import Prober
 from sidecar.journal import Journal, JournalFull, JournalPolicy, JournalVersionError, recover
 from sidecar.limits import Limits
+from sidecar.plane.plane import ControlPlane
 from sidecar.pricing import PriceFileError, Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.providers import registry
@@ -48,11 +50,15 @@ from sidecar.providers.transport import HttpxTransport
 from sidecar.reload import Reread, followed, preparing
 from sidecar.settings import Configuration, Loaded, Settings, reload_on_change, reload_on_signal
 
+if TYPE_CHECKING:
+    from sidecar.control.store import ControlStore
+
 STATE_EVERY_S = 5.0
 CANNOT_START = (
     home.AlreadyRunning,
     home.CannotUse,
     CannotListen,
+    CannotOpen,
     PriceFileError,
     JournalFull,
     JournalVersionError,
@@ -122,7 +128,9 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
     settings, clock, broken = loaded.settings, Clock(), asyncio.Event()
     async with AsyncExitStack() as stack:
         lock = stack.enter_context(home.held(settings.home))
-        pricing = await _pricing(settings, clock)
+        plane = ControlPlane(partial(_store, settings, clock), clock, log)
+        stack.push_async_callback(plane.close)
+        pricing, _ = await asyncio.gather(_pricing(settings, clock), plane.open())
         configuration = Configuration(loaded, preparing(reread, pricing), clock, log)
 
         def catalog() -> Catalog:
@@ -167,7 +175,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
         tokenless = Tokenless(Role(settings.local_role), settings.require_token)
-        callers = Callers(lambda: NOTHING, clock, tokenless)
+        callers = Callers(lambda: plane.control, clock, tokenless)
         border = Border(callers, gate, log, settings.max_message_bytes)
         calls = invocation.InvocationService(invoker, catalog, gate, clock, settings.max_tags)
         known = catalog_service.CatalogService(catalog, pricing, view, watch, prober)
@@ -189,6 +197,7 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             reload_on_change(configuration),
             reload_on_signal(configuration, hangup),
             prober.keep_probing(lambda: configuration.loaded.settings.probe_interval_s),
+            plane.keep_fresh(),
         ):
             stack.callback(asyncio.create_task(work).cancel)
         yield _Sidecar(server, gate, bound, broken, configuration, watch)
@@ -199,6 +208,13 @@ async def _pricing(settings: Settings, clock: Clock) -> Pricing:
     pricing = Pricing(settings.prices_file, clock)
     await asyncio.to_thread(pricing.preload)
     return pricing
+
+
+def _store(settings: Settings, clock: Clock) -> ControlStore:
+    """In the plane's thread, which imports SQLAlchemy meanwhile: that takes a fifth of a second too."""
+    from sidecar.control.store import ControlStore
+
+    return ControlStore(settings.control_url, clock)
 
 
 def _journal(loaded: Loaded, pricing: Pricing, clock: Clock, broken: asyncio.Event, log: Any) -> Journal:

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from sidecar.control.errors import CannotOpen, StoreUnavailable
@@ -18,6 +18,7 @@ from sidecar.control.errors import CannotOpen, StoreUnavailable
 BUSY_MS = 5000
 """How long a writer waits for another."""
 CONNECT_S = 5
+_SQLITE = "sqlite:///"
 _CONFLICTS = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock. The transaction may be tried again."""
 _POSTGRESQL = {
@@ -41,18 +42,14 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Raises CannotOpen. Nothing is connected yet."""
-        try:
-            self._url = sa.make_url(url)
-        except ArgumentError:
-            raise CannotOpen("TAXIMETER_CONTROL_URL is not a URL: sqlite:///<path> or postgresql://...") from None
-        self.path = _path(self._url)
+        self.path = Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
         """Of the SQLite file; None in PostgreSQL."""
-        self._engine = self._sqlite(self.path) if self.path else self._postgresql()
+        self._engine = _sqlite(self.path) if self.path else _postgresql(url)
 
     @property
     def name(self) -> str:
         """For messages: no password."""
-        return str(self.path or self._url.render_as_string(hide_password=True))
+        return str(self.path or self._engine.url.set(query={}))
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -92,43 +89,41 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             raise _told(error) from None
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            # SQLite's plain DatabaseError is a damaged file; its and PostgreSQL's other kinds are our own mistakes.
+            if not error.connection_invalidated and type(error) is not DatabaseError:
                 raise
             raise _told(error) from None
 
-    def _sqlite(self, path: Path) -> sa.Engine:
-        _make(path)
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), pool_timeout=BUSY_MS / 1000)
-        event.listen(engine, "connect", _prepared)
-        event.listen(engine, "begin", _begun)
-        return engine
 
-    def _postgresql(self) -> sa.Engine:
-        given = self._url.query
-        options = {name: value for name, value in _POSTGRESQL.items() if name not in given}
-        try:
-            return sa.create_engine(
-                self._url.set(drivername="postgresql+psycopg"),
-                connect_args=options,
-                isolation_level="READ COMMITTED",  # what was committed before the lock was had is seen behind it
-                pool_pre_ping=True,
-                pool_size=2,
-                pool_timeout=CONNECT_S,
-            )
-        except (NoSuchModuleError, ModuleNotFoundError):
-            raise CannotOpen(
-                "TAXIMETER_CONTROL_URL names a PostgreSQL database, and its driver is not installed: "
-                "`pip install 'taximeter[postgres]'`."
-            ) from None
+def _sqlite(path: Path) -> sa.Engine:
+    _make(path)
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), pool_timeout=BUSY_MS / 1000)
+    event.listen(engine, "connect", _prepared)
+    event.listen(engine, "begin", _begun)
+    return engine
 
 
-def _path(url: sa.URL) -> Path | None:
-    match url.get_backend_name():
-        case "sqlite" if url.database and url.database != ":memory:":
-            return Path(url.database)
-        case "postgresql" | "postgres":
-            return None
-    raise CannotOpen("TAXIMETER_CONTROL_URL is neither sqlite:///<path> nor postgresql://...: nothing else is known.")
+def _postgresql(text: str) -> sa.Engine:
+    try:
+        url = sa.make_url(text)
+    except ArgumentError:
+        raise CannotOpen("TAXIMETER_CONTROL_URL is neither sqlite:///<path> nor postgresql://...") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise CannotOpen(f"TAXIMETER_CONTROL_URL names {url.get_backend_name()}: only sqlite and postgresql are known.")
+    try:
+        return sa.create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={name: value for name, value in _POSTGRESQL.items() if name not in url.query},
+            isolation_level="READ COMMITTED",  # what was committed before the lock was had is seen behind it
+            pool_pre_ping=True,
+            pool_size=2,
+            pool_timeout=CONNECT_S,
+        )
+    except ModuleNotFoundError:
+        raise CannotOpen(
+            "TAXIMETER_CONTROL_URL names a PostgreSQL database, and its driver is not installed: "
+            "`pip install 'taximeter[postgres]'`."
+        ) from None
 
 
 def _make(path: Path) -> None:

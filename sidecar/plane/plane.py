@@ -7,11 +7,11 @@ stays in force, and only changes are refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sidecar.control.errors import StoreUnavailable
+from sidecar.control.errors import CannotOpen, StoreUnavailable
 from sidecar.core.clock import Clock
 from sidecar.core.control import NOTHING, Actor, Control
 from sidecar.core.faults import Refusal, RefusalReason
@@ -56,11 +56,10 @@ class ControlPlane:
 
     async def open(self) -> None:
         """Raises CannotOpen."""
-        self._store = await self._in_thread(self._factory)
-        await self.refresh()
+        await self._finished(self._open())
 
     async def close(self) -> None:
-        """What is being changed is finished first."""
+        """What was begun is finished first."""
         await asyncio.gather(*self._working, return_exceptions=True)
         if self._store is not None:
             await self._in_thread(self._store.close)
@@ -69,10 +68,7 @@ class ControlPlane:
     async def change(self, actor: Actor, do: Callable[[Change], T]) -> T:
         """`do` in one transaction, in the thread; in force here when this returns, and even if the caller hangs up.
         Raises Refusal: what `do` raised, or CONTROL_UNAVAILABLE."""
-        task = asyncio.create_task(self._change(actor, do))
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
-        return await asyncio.shield(task)
+        return await self._finished(self._change(actor, do))
 
     async def ask(self, question: Callable[[ControlStore], T]) -> T:
         """What only the store knows: the audit, old versions. Raises Refusal (CONTROL_UNAVAILABLE)."""
@@ -101,6 +97,25 @@ class ControlPlane:
         """Returns once there are audit entries behind this one."""
         while self._position is None or self._position.audit_sequence <= after_sequence:
             await self._moved.wait()
+
+    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+        """Even if whoever waits for it is cancelled."""
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: whoever waited for it may have gone
+
+    async def _open(self) -> None:
+        self._store = await self._in_thread(self._factory)
+        try:
+            await self.refresh()
+        except StoreUnavailable as error:
+            raise CannotOpen(f"The control store was lost while it was opened: {error}. Start again.") from None
 
     async def _look(self) -> None:
         position = await self._in_thread(self._opened.position)
