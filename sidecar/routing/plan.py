@@ -78,21 +78,24 @@ def plan(
     """
     preference = call.preference or pool.preference
     recovery = call.stream_recovery or pool.stream_recovery
+    key_turn = turn // pool.round
 
     def ordered(chain: Sequence[Planned]) -> list[Planned]:
-        return _preferred(_ranked(order(chain, pool.strategy, turn, chance), call, preference, view, price), call)
+        ranked = _ranked(order(chain, pool.strategy, turn, chance), call, preference, view, price)
+        preferred = _preferred(ranked, call)
+        return sorted(preferred, key=_is_reserve) if pool.reserved else preferred
 
     fit: list[Planned] = []
     troubled: list[tuple[Planned, Blocked]] = []
     for each in pool.chain:
         trouble = _trouble(each, view)
         if trouble is None:
-            fit.append(_with_good_keys(each, view))
+            fit.append(_with_keys(each, view, key_turn))
         else:
             troubled.append((each, trouble))
     if not troubled:
         return Plan(tuple(ordered(fit)), pool.skips, pool, preference, recovery)
-    later = [_with_good_keys(each, view) for each, it in troubled if waited_for(it, longest_wait_s)]
+    later = [_with_keys(each, view, key_turn) for each, it in troubled if waited_for(it, longest_wait_s)]
     passed = [(each, it) for each, it in troubled if fit or not waited_for(it, longest_wait_s)]
     targets = (*ordered(fit), *ordered(later))
     why = {each.target: it.reason for each, it in passed}
@@ -129,11 +132,17 @@ def _trouble(each: Planned, view: View) -> Blocked | None:
     return view.blocked(each)
 
 
-def _with_good_keys(each: Planned, view: View) -> Planned:
-    if len(each.keys) == 1 or not any(view.key_aside(key.key_id) for key in each.keys):
+def _with_keys(each: Planned, view: View, turn: int) -> Planned:
+    """Beginning with the key whose turn it is, and without those that were rejected of late."""
+    if len(each.keys) == 1:
         return each
-    good = tuple(key for key in each.keys if not view.key_aside(key.key_id))
-    return replace(each, keys=good)
+    due = each.turns[turn % len(each.turns)] if each.turns else each
+    good = tuple(key for key in due.keys if not view.key_aside(key.key_id))
+    return due if len(good) == len(due.keys) else replace(due, keys=good)
+
+
+def _is_reserve(each: Planned) -> bool:
+    return each.reserve
 
 
 def _ranked(chain: list[Planned], call: Call, preference: Preference | None, view: View, price: Price) -> list[Planned]:

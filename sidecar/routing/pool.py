@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
-from sidecar.core.call import Call, Operation, Preference, Skip, Strategy, StreamRecovery, Target, Timeouts
+from sidecar.core.call import (
+    Call,
+    Operation,
+    Preference,
+    Skip,
+    Strategy,
+    StreamRecovery,
+    Target,
+    Timeouts,
+)
 from sidecar.core.catalog import (
     REASONING_TIMEOUTS,
     SYSTEM_TIMEOUTS,
@@ -17,20 +26,10 @@ from sidecar.core.catalog import (
     ModelFacts,
     Route,
 )
+from sidecar.routing.places import SLOTS, Supports, allowed, model_at, obstacles, orders, standing
 
-Supports = Callable[[Account, Operation], bool]
-"""Whether the account's wire has a codec for the operation."""
 Facts = Callable[[Account, str], ModelFacts]
 
-_SLOTS: dict[Operation, tuple[str, ...]] = {
-    Operation.CHAT: ("smart", "fast"),
-    Operation.COMPLETION: ("completion",),
-    Operation.EMBEDDING: ("embedding",),
-    Operation.MODERATION: ("moderation",),
-    Operation.IMAGE_GENERATE: ("image",),
-    Operation.IMAGE_EDIT: ("image",),
-    Operation.IMAGE_VARIATION: ("image",),
-}
 _UNTIMED = Timeouts()
 _NO_KEYS = (Key("", ""),)
 """An account that needs no key is opened by none."""
@@ -51,6 +50,10 @@ class Planned:
     """0 = not known."""
     most_output_tokens: int = UNBOUNDED_OUTPUT_TOKENS
     """Of an answer whose call sets no limit."""
+    reserve: bool = False
+    """The operator's, for a workspace whose own keys go before: behind all other places."""
+    turns: tuple[Planned, ...] = field(default=(), repr=False, compare=False)
+    """The same with its keys in each order that they take in turn; empty if there is one key."""
 
     def __str__(self) -> str:
         return f"{self.target.provider}/{self.target.model}"
@@ -68,6 +71,11 @@ class Pool:
     stream_recovery: StreamRecovery = StreamRecovery.ERROR
     known: bool = True
     """False: no such alias or provider is configured."""
+    round: int = 1
+    """Calls until the strategy has come round: as many make one turn of the keys, so that each key of each place has
+    its turn."""
+    reserved: bool = False
+    """Some place is a reserve."""
 
 
 def pool_of(call: Call, catalog: Catalog, supports: Supports, facts: Facts) -> Pool:
@@ -76,7 +84,7 @@ def pool_of(call: Call, catalog: Catalog, supports: Supports, facts: Facts) -> P
     A destination is a direct target, an alias or task, a capability, or nothing, which is `text`.
     """
     if call.target is not None:
-        routes: Iterable[Route] = (Route(call.target),)
+        routes: Collection[Route] = (Route(call.target),)
         alias, known = None, call.target.provider in catalog.accounts
     elif call.alias or call.capability is None:
         alias = catalog.aliases.get(call.alias or "text")
@@ -94,15 +102,40 @@ def pool_of(call: Call, catalog: Catalog, supports: Supports, facts: Facts) -> P
         if isinstance(found, Skip):
             skips.append(found)
         else:
-            chain.setdefault(found.target, found)
-    values = tuple(chain.values()), tuple(skips), alias
-    if alias is None:
-        return Pool(*values, known=known)
-    return Pool(*values, alias.strategy, alias.preference, alias.stream_recovery)
+            chain.setdefault(found.target, _turning(found))
+    places = tuple(chain.values())
+    strategy = alias.strategy if alias else Strategy.FAILOVER
+    return Pool(
+        chain=places,
+        skips=tuple(skips),
+        alias=alias,
+        strategy=strategy,
+        preference=alias.preference if alias else None,
+        stream_recovery=alias.stream_recovery if alias else StreamRecovery.ERROR,
+        known=known,
+        round=_round(places, strategy),
+        reserved=any(each.reserve for each in places),
+    )
+
+
+def _turning(each: Planned) -> Planned:
+    if len(each.keys) == 1:
+        return each
+    return replace(each, turns=tuple(replace(each, keys=keys) for keys in orders(each.keys)))
+
+
+def _round(places: Iterable[Planned], strategy: Strategy) -> int:
+    weights = [each.weight for each in places if each.weight > 0]
+    match strategy:
+        case Strategy.ROUND_ROBIN:
+            return len(weights) or 1
+        case Strategy.WEIGHTED:
+            return sum(weights) or 1
+    return 1
 
 
 def _sift(
-    routes: Iterable[Route],
+    routes: Collection[Route],
     alias: Alias | None,
     operation: Operation,
     *,
@@ -110,67 +143,25 @@ def _sift(
     supports: Supports,
     facts: Facts,
 ) -> Iterator[Planned | Skip]:
-    for route in routes:
-        account = catalog.accounts.get(route.target.provider)
-        model = _model(route.target.model, alias, account, operation) if account else route.target.model
-        target = Target(route.target.provider, model)
-        reason, detail = next(_obstacles(account, alias, operation, model, supports), ("", ""))
+    for route, account, reserve in standing(routes, catalog):
+        model = model_at(route.target.model, alias, account, operation) if account else route.target.model
+        target = Target(route.target.provider, model, account.owner if account else "")
+        reason, detail = next(obstacles(account, alias, operation, model, supports), ("", ""))
         if account is None or reason:
             yield Skip(target, reason, detail)
-        else:
-            known = facts(account, model)
-            yield Planned(
-                target=target,
-                account=account,
-                timeouts=_timeouts(catalog.time_scale, known.reasoning, route, alias, account),
-                keys=account.keys or _NO_KEYS,
-                weight=route.weight,
-                priority=route.priority,
-                context_tokens=known.context_tokens,
-                most_output_tokens=known.most_output_tokens,
-            )
-
-
-def _obstacles(
-    account: Account | None, alias: Alias | None, operation: Operation, model: str, supports: Supports
-) -> Iterator[tuple[str, str]]:
-    """Why a place cannot serve, as (reason, words). What no key could mend comes first; `supports`, which imports the
-    wire's module, is asked only of an account that is usable."""
-    if account is None:
-        yield "UNKNOWN_PROVIDER", "not configured"
-        return
-    if account.operations and operation not in account.operations:
-        yield "NOT_SUPPORTED", f"no {operation}"
-    if not account.enabled:
-        yield "DISABLED", "disabled"
-    if account.needs_key and not account.keys:
-        yield "NO_KEY", account.unusable or "no key"
-    if account.unusable:
-        yield "UNUSABLE", account.unusable
-    if not supports(account, operation):
-        yield "NOT_SUPPORTED", f"no {operation}"
-    if account.aggregator and alias is not None and not alias.allow_aggregators:
-        yield "AGGREGATOR", "an aggregator"
-    if not model:
-        yield "NO_MODEL", f"no model for {operation}"
-
-
-def _model(model: str, alias: Alias | None, account: Account, operation: Operation) -> str:
-    """The model that serves the operation there; empty if none is known.
-
-    A route's own model stands, unless the alias is made for another operation, or is made for any and the model is
-    the account's default for another one ("text" leads to chat models; an embedding sent there goes to the account's
-    embedding model). A target without a model takes the default too.
-    """
-    slots = _SLOTS.get(operation, ())
-    defaults = account.default_models
-    default = next((defaults[slot] for slot in slots if defaults.get(slot)), "")
-    if not model or alias is None:
-        return model or default
-    if alias.operation is not None:
-        return model if alias.operation is operation else default
-    serves = {slot for slot, known in defaults.items() if known == model}
-    return default if serves and serves.isdisjoint(slots) else model
+            continue
+        known = facts(account, model)
+        yield Planned(
+            target=target,
+            account=account,
+            timeouts=_timeouts(catalog.time_scale, known.reasoning, route, alias, account),
+            keys=allowed(account, operation) or _NO_KEYS,
+            weight=0 if reserve else route.weight,
+            priority=None if reserve else route.priority,
+            context_tokens=known.context_tokens,
+            most_output_tokens=known.most_output_tokens,
+            reserve=reserve,
+        )
 
 
 def _timeouts(scale: float, reasoning: bool, route: Route, alias: Alias | None, account: Account) -> Timeouts:
@@ -182,11 +173,11 @@ def _timeouts(scale: float, reasoning: bool, route: Route, alias: Alias | None, 
 
 def models_for(account: Account, operation: Operation, catalog: Catalog) -> list[str]:
     """The models for an operation that the configuration names there: the account's defaults, and those of aliases."""
-    found = [account.default_models.get(slot, "") for slot in _SLOTS.get(operation, ())]
+    found = [account.default_models.get(slot, "") for slot in SLOTS.get(operation, ())]
     for alias in catalog.aliases.values():
         if alias.operation in (None, operation):
             found += [
-                _model(route.target.model, alias, account, operation)
+                model_at(route.target.model, alias, account, operation)
                 for route in alias.routes
                 if route.target.provider == account.name
             ]

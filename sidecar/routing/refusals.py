@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from sidecar.core.aliases import OFFERS
-from sidecar.core.call import Call, Operation, Skip
+from sidecar.core.call import Call, Operation, Skip, scope_of
 from sidecar.core.catalog import Alias, Catalog
 from sidecar.core.faults import Refusal, RefusalReason
+from sidecar.routing.places import serves
 from sidecar.routing.pool import Pool
 
 _MENDED_BY_NO_KEY = {"NOT_SUPPORTED", "NO_MODEL"}
@@ -23,11 +24,20 @@ def nothing_left(
     if call.target is not None:
         return _direct(call, catalog, skips[0], retry_after_s)
     reasons = {skip.reason for skip in skips}
-    if pool.alias is not None and (refusal := _of_alias(pool.alias, skips, reasons)) is not None:
+    if (refusal := _by_configuration(call, pool.alias, skips, reasons)) is not None:
         return refusal
     if skips and reasons <= _MENDED_BY_NO_KEY:
         return _not_offered(call.operation, catalog, skips)
     return unavailable(skips, retry_after_s)
+
+
+def _by_configuration(call: Call, alias: Alias | None, skips: Sequence[Skip], reasons: set[str]) -> Refusal | None:
+    """What is not a matter of the moment."""
+    if alias is not None and not serves(alias, call.operation):
+        return _made_for_another(alias, call.operation)
+    if "SCOPE" in reasons and reasons <= {"SCOPE", "NO_KEY", *_MENDED_BY_NO_KEY}:
+        return _scope_not_allowed(call.operation)
+    return _of_alias(alias, skips, reasons) if alias is not None else None
 
 
 def _of_alias(alias: Alias, skips: Sequence[Skip], reasons: set[str]) -> Refusal | None:
@@ -104,6 +114,8 @@ def _direct(call: Call, catalog: Catalog, skip: Skip, retry_after_s: float | Non
                 f"Name a model: {account.name} has no default for {call.operation}.",
                 field_violations=(("call.target.model", "is required"),),
             )
+        case "SCOPE":
+            return _scope_not_allowed(call.operation)
         case "NO_KEY" | "DISABLED" | "UNUSABLE":
             return Refusal(
                 "FAILED_PRECONDITION",
@@ -112,6 +124,26 @@ def _direct(call: Call, catalog: Catalog, skip: Skip, retry_after_s: float | Non
                 {"provider": account.name},
             )
     return unavailable((skip,), retry_after_s)
+
+
+def _scope_not_allowed(operation: Operation) -> Refusal:
+    scope = scope_of(operation)
+    return Refusal(
+        "PERMISSION_DENIED",
+        RefusalReason.SCOPE_NOT_ALLOWED,
+        f"This key doesn't allow {scope}. Enable the '{scope}' scope or pick another alias.",
+        {"scope": scope.value},
+    )
+
+
+def _made_for_another(alias: Alias, operation: Operation) -> Refusal:
+    made_for = OFFERS.get(alias.operation or operation, "")
+    return Refusal(
+        "UNIMPLEMENTED",
+        RefusalReason.OPERATION_NOT_SUPPORTED,
+        f"Alias {alias.name!r} is for {made_for}: {OFFERS.get(operation, operation)} is not what it leads to.",
+        {"alias": alias.name, "operation": operation.value},
+    )
 
 
 def _key_missing(alias: str, providers: Sequence[str]) -> Refusal:

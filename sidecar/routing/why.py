@@ -53,6 +53,8 @@ def reasons(plan: Plan, call: Call, view: View, prices: dict[Target, int | None]
             found.append(f"waited for, since nothing else is left: {blocked.detail}")
         elif _preferred(planned, call):
             found.append("preferred provider")
+        elif planned.reserve:
+            found.append("the operator's key, behind all of the workspace's own")
         elif planned.weight <= 0:
             found.append("weight 0: only as fallback")
         else:
