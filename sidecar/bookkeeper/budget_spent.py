@@ -12,9 +12,9 @@ SCOPES = {
     "workspace": "c.workspace = $workspace",
     "alias": "c.workspace = $workspace AND c.alias = $subject",
     "caller": "c.workspace = $workspace AND c.caller = $subject",
-    "key": "a.key_id = $subject",
+    "key": "a.key_id = $subject AND $workspace IN (c.workspace, 'default')",
 }
-"""Whose attempts: a key's own, whoever's calls they were part of; else all of a call."""
+"""Whose attempts. A key's own only; a budget of the default workspace, the operator's, counts those of all."""
 _NEVER_NS = 2**62
 _SPENT = """
 SELECT
@@ -60,9 +60,8 @@ def budget_spent(ledger: Ledger, asked: Question) -> Spent:
         "risk": asked.count_at_risk,
         "start": asked.start_ns // 1000,
         "end": (asked.end_ns or _NEVER_NS) // 1000,
+        "workspace": asked.workspace,
     }
-    if asked.scope != "key":
-        parameters["workspace"] = asked.workspace
     if asked.scope != "workspace":
         parameters["subject"] = asked.subject
     with ledger.reading() as reader:

@@ -19,6 +19,8 @@ from sidecar import logs
 from sidecar.bookkeeper import lock, server
 from sidecar.bookkeeper.answering import Asking
 from sidecar.bookkeeper.bookkeeping import Bookkeeping
+from sidecar.bookkeeper.courier import Courier, Receiver
+from sidecar.bookkeeper.deliveries import Deliveries
 from sidecar.bookkeeper.feed import Feed
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
@@ -74,6 +76,10 @@ class Settings(Protocol):
     @property
     def trace_unsampled(self) -> bool: ...
     @property
+    def alert_webhook(self) -> str: ...
+    @property
+    def alert_webhook_secret(self) -> str: ...
+    @property
     def prometheus_host(self) -> str: ...
     @property
     def prometheus_port(self) -> int | None: ...
@@ -102,15 +108,17 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
     clock = Clock()
     with ExitStack() as stack:
         ledger = stack.enter_context(_ledger(settings, log))
-        ingest = Ingest(journal, ledger, log, clock)
+        courier = stack.enter_context(_webhook(settings, ledger, log, clock))
+        ingest = Ingest(journal, ledger, log, clock, alerted=courier.wake if courier else lambda: None)
         feed = stack.enter_context(_telemetry(settings, journal, ledger, ingest, log))
         asking = Asking(ledger, QueryLimits(settings.query_timeout_s, settings.query_max_rows))
         backlog = feed.backlog_bytes if feed else lambda: 0
         socket = settings.home / "bookkeeper.sock"
-        serving = server.start(socket, LedgerService(asking, ingest.progress, backlog), UsageService(asking))
+        books = LedgerService(asking, ingest.progress, backlog, ingest.behind)
+        serving = server.start(socket, books, UsageService(asking))
         stack.callback(lambda: serving.stop(0.5).wait())
         log.info("ready", socket=str(socket), schema_version=ledger.version)
-        books = Bookkeeping(
+        keeping = Bookkeeping(
             ingest=ingest,
             ledger=ledger,
             journal=journal,
@@ -119,9 +127,9 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
             log=log,
             clock=clock,
         )
-        books.keep_until(stop, settings.ingest_interval_s)
+        keeping.keep_until(stop, settings.ingest_interval_s)
         log.info("stopping")
-        books.drain(settings.grace_s)
+        keeping.drain(settings.grace_s)
 
 
 @contextmanager
@@ -170,3 +178,18 @@ def _telemetry(settings: Settings, journal: Path, ledger: Ledger, ingest: Ingest
         yield feed
     finally:
         feed.end(settings.grace_s / 2)
+
+
+@contextmanager
+def _webhook(settings: Settings, ledger: Ledger, log: Any, clock: Clock) -> Iterator[Courier | None]:
+    """None if there is nobody to tell of alerts."""
+    if not settings.alert_webhook:
+        yield None
+        return
+    receiver = Receiver(settings.alert_webhook, settings.alert_webhook_secret)
+    courier = Courier(Deliveries(ledger), receiver.take, log, clock)
+    courier.start()
+    try:
+        yield courier
+    finally:
+        courier.end(settings.grace_s / 2)

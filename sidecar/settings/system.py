@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
-from sidecar.settings import units
+from sidecar.settings import units, webhook
 from sidecar.settings.lookup import Lookup
 from sidecar.settings.sources import BUILT_IN, Origin, Problems
 
@@ -84,6 +84,11 @@ class Settings:
     prometheus_port: Annotated[int | None, Spec("TAXIMETER_PROMETHEUS_PORT", units.port)] = None
     control_url: Annotated[str, Spec("TAXIMETER_CONTROL_URL", units.control_url)] = field(default="", repr=False)
     """<home>/control.db. PostgreSQL's may hold a password: shown by `units.without_password` only."""
+    alert_webhook: Annotated[str, Spec("TAXIMETER_ALERT_WEBHOOK", webhook.webhook_url)] = field(default="", repr=False)
+    """Where budgets' alerts are told; empty: nowhere. Shown by `webhook.origin_of` only."""
+    alert_webhook_secret: Annotated[str, Spec("TAXIMETER_ALERT_WEBHOOK_SECRET", webhook.webhook_secret)] = field(
+        default="", repr=False
+    )
     time_scale: Annotated[float, Spec("TAXIMETER_TIME_SCALE", units.decimal(0.0001, 1000))] = 1.0
     grace_s: Annotated[float, Spec("TAXIMETER_GRACE", units.duration_s)] = 10.0
     default_deadline_s: Annotated[float, Spec("TAXIMETER_DEFAULT_DEADLINE", units.duration_s)] = 180.0
@@ -92,6 +97,10 @@ class Settings:
     max_answer_bytes: Annotated[int, Spec("TAXIMETER_MAX_ANSWER", units.size_bytes)] = 32 * MIB
     tag_keys: Annotated[tuple[str, ...], Spec("TAXIMETER_TAG_KEYS", units.names)] = TAG_KEYS
     max_tags: Annotated[int, Spec("TAXIMETER_MAX_TAGS", units.integer(0, 1000))] = 16
+    replay_memory_bytes: Annotated[int, Spec("TAXIMETER_REPLAY_MEMORY", units.size_bytes)] = 64 * MIB
+    """For answers that a repeated `request_id` may ask for again."""
+    replay_keep_s: Annotated[float, Spec("TAXIMETER_REPLAY_KEEP", units.duration_s)] = 600.0
+    remembered_requests: Annotated[int, Spec("TAXIMETER_REMEMBERED_REQUESTS", units.integer(1, 10_000_000))] = 1_000_000
     journal_segment_bytes: Annotated[int, Spec("TAXIMETER_JOURNAL_SEGMENT", units.size_bytes)] = 16 * MIB
     journal_keep_s: Annotated[float, Spec("TAXIMETER_JOURNAL_KEEP", units.duration_s)] = 7 * DAY_S
     journal_backlog_max_bytes: Annotated[int, Spec("TAXIMETER_JOURNAL_BACKLOG_MAX", units.size_bytes)] = 1024 * MIB
@@ -188,6 +197,9 @@ def _check(settings: Settings, origins: Mapping[str, Origin], problems: Problems
     if (settings.tls_cert is None) != (settings.tls_key is None):
         given = "tls_cert" if settings.tls_cert else "tls_key"
         problems.error(origins[given], "TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY belong together")
+    if bool(settings.alert_webhook) != bool(settings.alert_webhook_secret):
+        given = "alert_webhook" if settings.alert_webhook else "alert_webhook_secret"
+        problems.error(origins[given], "TAXIMETER_ALERT_WEBHOOK and TAXIMETER_ALERT_WEBHOOK_SECRET belong together")
     if settings.breaker_first_probe_s > settings.breaker_max_probe_s:
         problems.error(origins["breaker_first_probe_s"], "is longer than TAXIMETER_BREAKER_MAX_PROBE")
     if settings.tls_client_ca and not settings.tls_cert:
