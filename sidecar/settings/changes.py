@@ -9,6 +9,7 @@ from typing import Any
 from sidecar.core.catalog import Account, Alias, Key
 from sidecar.settings.describe import account_lines, alias_line, configured, system_lines
 from sidecar.settings.load import Loaded
+from sidecar.settings.vault import MASKED_KEYS
 
 LIVE = frozenset(
     {
@@ -36,7 +37,12 @@ LIVE = frozenset(
     }
 )
 """Settings that a reload puts into force; what processes open or size at their start is not among them."""
-MASKED = {"OTEL_EXPORTER_OTLP_HEADERS": "otlp_headers", "TAXIMETER_CONTROL_URL": "control_url"}
+MASKED = {
+    "OTEL_EXPORTER_OTLP_HEADERS": "otlp_headers",
+    "TAXIMETER_CONTROL_URL": "control_url",
+    "TAXIMETER_ALERT_WEBHOOK": "alert_webhook",
+    "TAXIMETER_ALERT_WEBHOOK_SECRET": "alert_webhook_secret",
+}
 """Variable -> setting, where the line shows less than there is."""
 
 
@@ -63,6 +69,8 @@ def _system(old: Loaded, new: Loaded) -> Iterator[tuple[str, str]]:
 
 def _hidden(loaded: Loaded, variable: str) -> object:
     """What a line of a masked setting stands for."""
+    if variable in MASKED_KEYS:
+        return getattr(loaded.encryption, MASKED_KEYS[variable])
     return getattr(loaded.settings, MASKED[variable]) if variable in MASKED else None
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from sidecar.core.call import Timeouts
 from sidecar.core.catalog import Account, Alias, Route
-from sidecar.settings import units
+from sidecar.settings import units, webhook
 from sidecar.settings.load import Loaded
 from sidecar.settings.sources import BUILT_IN
 from sidecar.settings.system import SPECS
+from sidecar.settings.vault import vault_lines
+
+_MASKS: Mapping[str, Callable[[Any], object]] = {
+    "otlp_headers": lambda headers: dict.fromkeys(headers, "..."),
+    "control_url": units.without_password,
+    "alert_webhook": webhook.origin_of,
+    "alert_webhook_secret": lambda secret: secret and "...",
+}
+"""Settings of which a line shows less than there is."""
 
 
 class Line(NamedTuple):
@@ -50,15 +59,15 @@ def system_lines(loaded: Loaded) -> Iterator[Line]:
     retry = loaded.catalog.retry
     for name, spec in SPECS.items():
         value = getattr(loaded.settings, name)
-        if name == "otlp_headers":
-            value = dict.fromkeys(value, "...")
-        if name == "control_url":
-            value = units.without_password(value)
+        if name in _MASKS:
+            value = _MASKS[name](value)
         seconds = "s" if name.endswith("_s") and value is not None else ""
         yield Line("system", spec.variable, f"{_text(value)}{seconds}", _origin(loaded, name))
     yield Line("system", "AI_ROTATION", loaded.rotation, _origin(loaded, "rotation"))
     yield Line("system", "AI_RETRY_FAILED", _text(retry.retry_failed), _origin(loaded, "retry_failed"))
     yield Line("system", "AI_MAX_RETRIES", _text(retry.max_retries), _origin(loaded, "max_retries"))
+    for variable, text, name in vault_lines(loaded.encryption):
+        yield Line("system", variable, text, _origin(loaded, name))
 
 
 def _providers(loaded: Loaded) -> Iterator[Line]:

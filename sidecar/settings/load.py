@@ -9,6 +9,7 @@ from pathlib import Path
 from sidecar.core.aliases import obstacle
 from sidecar.core.call import Strategy
 from sidecar.core.catalog import Account, Alias, BreakerPolicy, Catalog, RetryPolicy
+from sidecar.core.encryption import EncryptionSettings
 from sidecar.settings import aws, file_providers, google, units
 from sidecar.settings.accounts import build, check_models
 from sidecar.settings.aliases import Chosen, build_aliases, choose
@@ -22,10 +23,11 @@ from sidecar.settings.sources import JSON, TOML, Origin, Problems, Sources, read
 from sidecar.settings.steps import Step, alias_tables, task_steps
 from sidecar.settings.system import SPECS, Settings, read_settings
 from sidecar.settings.tables import Table, read_file
+from sidecar.settings.vault import OUTSIDE_VARIABLES, VAULT_VARIABLES, read_vault
 
 CATALOG_VARIABLES = ("AI_ROTATION", "AI_RETRY_FAILED", "AI_MAX_RETRIES")
-OUTSIDE = ("TAXIMETER_ADDRESS", "TAXIMETER_TOKEN")
-"""Read by the client and the command line, not here."""
+OUTSIDE = ("TAXIMETER_ADDRESS", "TAXIMETER_TOKEN", *OUTSIDE_VARIABLES)
+"""The first two are read by the client and the command line, not here; none is for taximeter.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Loaded:
     rotation: Strategy = Strategy.ROUND_ROBIN
     """Of the pools smart and fast."""
     warnings: tuple[str, ...] = ()
+    encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
+    """For the vault."""
     files: Stamps = field(default_factory=dict, compare=False, repr=False)
     """What it was read from, or would be if it were there, as it was just before it was read."""
 
@@ -49,7 +53,7 @@ Check = Callable[[Settings, Problems], None]
 
 def system_variables() -> list[str]:
     """Every variable that [system] of taximeter.toml can give too."""
-    return [*(spec.variable for spec in SPECS.values()), *CATALOG_VARIABLES]
+    return [*(spec.variable for spec in SPECS.values()), *CATALOG_VARIABLES, *VAULT_VARIABLES]
 
 
 def load(
@@ -66,6 +70,7 @@ def load(
     toml = _read_toml(cwd, problems)
     lookup = Lookup(sources, toml.table("system").raw, problems)
     settings = read_settings(lookup, cwd)
+    encryption = read_vault(lookup, settings.home, cwd)
     files = {**files, **stamps(_named_files(settings, cwd))}
     check(settings, problems)
     document = _read_json(settings, cwd, problems)
@@ -93,7 +98,7 @@ def load(
         max_answer_bytes=settings.max_answer_bytes,
     )
     origins = lookup.origins | _origins(drafts, chosen)
-    return Loaded(settings, catalog, origins, rotation, tuple(dict.fromkeys(problems.warnings)), files)
+    return Loaded(settings, catalog, origins, rotation, tuple(dict.fromkeys(problems.warnings)), encryption, files)
 
 
 def _named_files(settings: Settings, cwd: Path) -> list[Path]:

@@ -29,7 +29,14 @@ FIELDS = {
 }
 TASK_FIELDS = ("PROVIDER", "MODEL", "FALLBACK_PROVIDER", "FALLBACK_MODEL")
 TASKS = ("image", "text", "video-slides", "agent", *followers())
-GLOBALS = ("AI_ENCRYPTION_KEY", "AI_ROTATION", "AI_RETRY_FAILED", "AI_MAX_RETRIES")
+GLOBALS = (
+    "AI_ENCRYPTION_KEY",
+    "AI_ENCRYPTION_KEY_FILE",
+    "AI_ENCRYPTION_KEY_PREVIOUS",
+    "AI_ROTATION",
+    "AI_RETRY_FAILED",
+    "AI_MAX_RETRIES",
+)
 
 _ACCOUNT_VARIABLE = re.compile(rf"AI_([A-Z0-9][A-Z0-9_]*?)_({'|'.join(FIELDS)})")
 _RESERVED_NAMES = frozenset({"smart", "fast", *TASKS, "encryption"})

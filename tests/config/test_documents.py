@@ -70,7 +70,7 @@ AI_EXPERIMENTAL_ENABLED="false"  # not yet
 """
 LEGACY = 'OPENAI_API_KEY="sk-proj-xxx"\nOPENAI_BASE_URL="https://api.openai.com/v1"\nSMART_LLM=gpt-4.1\nFAST_LLM=gpt-4o-mini\n'
 VENDOR_KEYS = (
-    "AI_ENCRYPTION_KEY=a-passphrase\nOPENAI_API_KEY=sk-1\nANTHROPIC_API_KEY=sk-ant-1\nGOOGLE_AI_API_KEY=AIza1\n"
+    "AI_ENCRYPTION_KEY=three-blind-mice\nOPENAI_API_KEY=sk-1\nANTHROPIC_API_KEY=sk-ant-1\nGOOGLE_AI_API_KEY=AIza1\n"
 )
 ALL_OPENAI = """
 OPENAI_API_KEY=sk-proj-1
