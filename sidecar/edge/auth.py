@@ -101,12 +101,16 @@ class Callers:
         identity = self._remembered.get(digest)
         if identity is None:
             identity = verified(text, control)
-            if len(self._remembered) >= MOST_REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]
-            self._remembered[digest] = identity
+            remember(self._remembered, digest, identity)
         if identity.expires_ns is not None and identity.expires_ns <= self._clock.wall_ns():
             raise unauthenticated("This token has expired. Ask an administrator of the workspace for another.")
         return identity
+
+
+def remember(remembered: dict[bytes, Identity], digest: bytes, identity: Identity) -> None:
+    if len(remembered) >= MOST_REMEMBERED:
+        del remembered[next(iter(remembered))]
+    remembered[digest] = identity
 
 
 def verified(text: str, control: Control) -> Identity:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
-from sidecar.settings import units, webhook
+from sidecar.settings import callers, units, webhook
 from sidecar.settings.lookup import Lookup
 from sidecar.settings.sources import BUILT_IN, Origin, Problems
 
@@ -76,6 +76,21 @@ class Settings:
     """Of callers over loopback that show no token."""
     require_token: Annotated[bool, Spec("TAXIMETER_REQUIRE_TOKEN", units.boolean)] = False
     """Over TCP, of loopback too; the unix socket is guarded by its file mode."""
+    jwt_issuer: Annotated[str, Spec("TAXIMETER_JWT_ISSUER", units.string)] = ""
+    """As its tokens name it, to the letter; empty: no tokens of an identity provider are taken."""
+    jwt_audience: Annotated[str, Spec("TAXIMETER_JWT_AUDIENCE", units.string)] = ""
+    jwt_jwks_url: Annotated[str, Spec("TAXIMETER_JWT_JWKS_URL", units.url)] = ""
+    """Empty: where the issuer's /.well-known/openid-configuration says."""
+    jwt_workspace_claim: Annotated[str, Spec("TAXIMETER_JWT_WORKSPACE_CLAIM", units.string)] = "workspace"
+    jwt_role_claim: Annotated[str, Spec("TAXIMETER_JWT_ROLE_CLAIM", units.string)] = "role"
+    jwt_default_role: Annotated[
+        str, Spec("TAXIMETER_JWT_DEFAULT_ROLE", units.one_of("none", "viewer", "member", "admin"))
+    ] = "none"
+    """Of a token without the role claim; none: it is refused."""
+    jwt_algorithms: Annotated[tuple[str, ...], Spec("TAXIMETER_JWT_ALGORITHMS", callers.algorithms)] = (
+        "RS256",
+        "ES256",
+    )
     dashboard_host: Annotated[str, Spec("TAXIMETER_DASHBOARD_HOST", units.string)] = "127.0.0.1"
     dashboard_port: Annotated[int, Spec("TAXIMETER_DASHBOARD_PORT", units.port)] = 8501
     trace_url: Annotated[str, Spec("TAXIMETER_TRACE_URL", units.trace_url)] = ""
@@ -204,6 +219,8 @@ def _check(settings: Settings, origins: Mapping[str, Origin], problems: Problems
         problems.error(origins["breaker_first_probe_s"], "is longer than TAXIMETER_BREAKER_MAX_PROBE")
     if settings.tls_client_ca and not settings.tls_cert:
         problems.error(origins["tls_client_ca"], "needs TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY")
+    for variable, wrong in callers.wrong(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url):
+        problems.error(variable, wrong)
     if settings.listen and not (units.is_loopback(settings.listen) or settings.tls_cert or settings.allow_insecure):
         problems.error(
             origins["listen"],
