@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ class Decoded:
 
     call: core.Call
     refusal: Refusal | None = None
+    digest: bytes = b""
+    """Of the request, if it has a `request_id`. The call carries it too, unless nothing of it may be kept."""
 
 
 @dataclass(slots=True)
@@ -86,7 +89,10 @@ class _Found:
 
 
 def decode(spec: pb.CallSpec, arrival: Arrival, catalog: Catalog, max_tags: int) -> Decoded:
-    """The call that a spec asks for, and why it is refused, if it is."""
+    """The call that a spec asks for, and why it is refused, if it is.
+
+    Of a call that nothing may be kept of, what the caller wrote beside the payload is checked and left out.
+    """
     found = _Found()
     kind = spec.WhichOneof("payload")
     payload = getattr(spec, kind) if kind else None
@@ -97,6 +103,11 @@ def decode(spec: pb.CallSpec, arrival: Arrival, catalog: Catalog, max_tags: int)
         found.violations.extend(violations(payload, f"call.{kind}"))
     capability = _capability(spec, operation, found)
     alias, task, target = _destination(spec, capability, found)
+    tags = _tags(spec, catalog.tag_keys, max_tags, found)
+    request_id = _request_id(spec, found)
+    conversation_id = found.name(spec.conversation_id, "call.conversation_id", 256)
+    digest = _digest(spec, streamed=arrival.streamed) if request_id else b""
+    keep = not catalog.zero_retention
     call = core.Call(
         call_id=ids.ulid(),
         workspace=arrival.identity.workspace,
@@ -117,13 +128,14 @@ def decode(spec: pb.CallSpec, arrival: Arrival, catalog: Catalog, max_tags: int)
         preference=_choice(spec, "routing_preference", pb.RoutingPreference, core.Preference, found),
         stream_recovery=_choice(spec, "stream_recovery", pb.StreamRecovery, core.StreamRecovery, found),
         timeouts=_timeouts(spec, found),
-        tags=_tags(spec, catalog.tag_keys, max_tags, found),
-        request_id=_request_id(spec, found),
-        conversation_id=found.name(spec.conversation_id, "call.conversation_id", 256),
+        tags=tags if keep else {},
+        request_id=request_id,
+        conversation_id=conversation_id if keep else "",
         bytes_in=payload.ByteSize() if payload is not None else 0,
         parameters=parameters_of(payload),
+        request_digest=digest if keep else b"",
     )
-    return Decoded(call, _refusal(spec, call, found.violations))
+    return Decoded(call, _refusal(spec, call, found.violations), digest)
 
 
 def _refusal(spec: pb.CallSpec, call: core.Call, found: list[Violation]) -> Refusal | None:
@@ -216,3 +228,16 @@ def _request_id(spec: pb.CallSpec, found: _Found) -> str:
         return ""
     return spec.request_id.lower()
 
+
+def _digest(spec: pb.CallSpec, *, streamed: bool) -> bytes:
+    """SHA-256 of all that is asked, and how: two requests under one `request_id` are one only if they agree in this.
+
+    Serialized in protobuf's deterministic way, which may change with its version: then a repeat that bridges the
+    upgrade is refused for another reason, and still not made again.
+    """
+    request_id = spec.request_id
+    spec.ClearField("request_id")
+    digest = hashlib.sha256(b"stream" if streamed else b"unary")
+    digest.update(spec.SerializeToString(deterministic=True))
+    spec.request_id = request_id
+    return digest.digest()

@@ -23,6 +23,8 @@ class Gate:
         """Those who are known, but may not ask that, too."""
         self.undecodable = 0
         self.shed = 0
+        self.replayed = 0
+        """Repeats of a request_id that were answered without a call."""
 
     def enter(self) -> None:
         """Counts a call in; raises Refusal (OVERLOADED, SHUTTING_DOWN). Every entry needs its `leave`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 
 from sidecar.core.call import Call
@@ -11,8 +11,9 @@ from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import answers
-from sidecar.edge.decode import Arrival, decode
+from sidecar.edge.decode import Arrival, Decoded, decode
 from sidecar.edge.gate import Gate
+from sidecar.edge.replay import Once, Write
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.edge.trace import trace_of
 from sidecar.invoker import Invoker
@@ -25,9 +26,18 @@ SERVICE = pb.DESCRIPTOR.services_by_name["InvocationService"].full_name
 
 class InvocationService:
     def __init__(
-        self, invoker: Invoker, catalog: Callable[[], Catalog], gate: Gate, clock: Clock, max_tags: int
+        self,
+        invoker: Invoker,
+        once: Once,
+        catalog: Callable[[str], Catalog],
+        gate: Gate,
+        clock: Clock,
+        *,
+        max_tags: int,
     ) -> None:
+        """`catalog`: as a workspace sees it."""
         self._invoker = invoker
+        self._once = once
         self._catalog = catalog
         self._gate = gate
         self._clock = clock
@@ -35,16 +45,21 @@ class InvocationService:
 
     def handlers(self, border: Border) -> Handlers:
         async def invoke(body: bytes, rpc: Rpc) -> bytes:
-            call = self._admit(lambda: border.parse(pb.InvokeRequest, body).call, rpc, streamed=False)
-            return answers.response(await self._invoker.invoke(call)).SerializeToString()
+            catalog = self._enter(rpc)
+            found = self._read(border.parse(pb.InvokeRequest, body).call, rpc, catalog, streamed=False)
+            if found.call.request_id:
+                return await self._once.unary(found.call, found.digest, keep=not catalog.zero_retention)
+            return answers.response(await self._invoker.invoke(found.call)).SerializeToString()
 
-        async def invoke_stream(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
-            call = self._admit(lambda: border.parse(pb.InvokeStreamRequest, body).call, rpc, streamed=True)
+        async def invoke_stream(body: bytes, rpc: Rpc, write: Write) -> None:
+            catalog = self._enter(rpc)
+            found = self._read(border.parse(pb.InvokeStreamRequest, body).call, rpc, catalog, streamed=True)
             try:
-                async with asyncio.timeout(call.deadline_s + UNREAD_S - self._clock.monotonic_s()):
-                    async with aclosing(self._invoker.invoke_stream(call)) as events:
-                        async for event in events:
-                            await write(answers.event(event, call.call_id).SerializeToString())
+                async with asyncio.timeout(found.call.deadline_s + UNREAD_S - self._clock.monotonic_s()):
+                    if found.call.request_id:
+                        await self._once.stream(found.call, found.digest, write, keep=not catalog.zero_retention)
+                    else:
+                        await self._stream(found.call, write)
             except TimeoutError:
                 raise unread() from None
 
@@ -53,15 +68,23 @@ class InvocationService:
             "InvokeStream": border.parts(f"{SERVICE}/InvokeStream", invoke_stream),
         }
 
-    def _admit(self, spec: Callable[[], pb.CallSpec], rpc: Rpc, *, streamed: bool) -> Call:
-        """The call, counted in until its RPC ends. Raises Refusal (no call yet) or CallFailed (a refused call)."""
+    async def _stream(self, call: Call, write: Write) -> None:
+        async with aclosing(self._invoker.invoke_stream(call)) as events:
+            async for event in events:
+                await write(answers.event(event, call.call_id).SerializeToString())
+
+    def _enter(self, rpc: Rpc) -> Catalog:
+        """Counted in until its RPC ends. Raises Refusal: there is no call yet."""
         self._gate.enter()
         rpc.when_done(self._gate.leave)
-        catalog = self._catalog()
-        found = decode(spec(), self._arrival(rpc, catalog, streamed=streamed), catalog, self._max_tags)
+        return self._catalog(rpc.identity.workspace)
+
+    def _read(self, spec: pb.CallSpec, rpc: Rpc, catalog: Catalog, *, streamed: bool) -> Decoded:
+        """Raises CallFailed: a refused call."""
+        found = decode(spec, self._arrival(rpc, catalog, streamed=streamed), catalog, self._max_tags)
         if found.refusal is not None:
             raise self._invoker.refuse(found.call, found.refusal)
-        return found.call
+        return found
 
     def _arrival(self, rpc: Rpc, catalog: Catalog, *, streamed: bool) -> Arrival:
         now_ns = self._clock.monotonic_ns()

@@ -18,6 +18,7 @@ from sidecar.edge.auth import Authenticator, Identity, Peer
 from sidecar.edge.gate import Gate
 from sidecar.edge.roles import ACCESS, Access, check
 from sidecar.invoker import CallFailed
+from taximeter.v1.metering_pb2 import Metering
 
 M = TypeVar("M", bound=Message)
 
@@ -47,6 +48,15 @@ class Relayed(Exception):
         self.code = code
         self.message = message
         self.trailers = tuple(trailers)
+
+
+class Metered(Exception):
+    """A refusal that tells what an earlier call came to, if anybody knows."""
+
+    def __init__(self, refusal: Refusal, metering: Metering | None) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+        self.metering = metering
 
 
 Answer = Callable[[bytes, Rpc], Awaitable[bytes]]
@@ -155,6 +165,8 @@ class Border:
                 return error.code, error.message, error.trailers
             case CallFailed():
                 told = status.to_status(error.refusal, error.record)
+            case Metered():
+                told = status.to_status(error.refusal, told=error.metering)
             case Refusal():
                 told = status.to_status(error)
             case _:

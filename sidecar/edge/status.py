@@ -27,9 +27,10 @@ _DETAILS_KEY = "grpc-status-details-bin"
 _CLIPPED_ATTEMPT_MESSAGE = 120
 
 
-def to_status(refusal: Refusal, record: CallRecord | None = None) -> status_pb2.Status:
+def to_status(refusal: Refusal, record: CallRecord | None = None, told: pb.Metering | None = None) -> status_pb2.Status:
     """The status with its details; of a metered call the `Metering` too. Clipped until it fits a trailer."""
-    told = metering(record) if record is not None else None
+    if record is not None:
+        told = metering(record)
     status = _status(refusal, told)
     for clip in (_clip_messages, _drop_attempt_amounts, _drop_attempts):
         if told is None or trailer_bytes(status) <= MAX_TRAILER_BYTES:

@@ -11,9 +11,12 @@ import grpc
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge.rpc import Border, Handlers, Relayed, Rpc
 from taximeter.v1 import usage_pb2
+from taximeter.v1.metering_pb2 import Metering
 
 SERVICE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 WORKSPACE_KEY = "taximeter-workspace"
+_METERING_S = 1.0
+"""For what is good to know, and not worth waiting for."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -43,6 +46,16 @@ class UsageRelay:
     async def close(self) -> None:
         if self._channel is not None:
             await self._channel.close()
+
+    async def metering(self, workspace: str, call_id: str) -> Metering | None:
+        """What a call of the workspace came to; None if the ledger does not know it, or does not say so soon."""
+        ask: Any = self._open().unary_unary(f"/{SERVICE.full_name}/GetCall")
+        body = usage_pb2.GetCallRequest(call_id=call_id).SerializeToString()
+        try:
+            answer = await ask(body, timeout=_METERING_S, metadata=((WORKSPACE_KEY, workspace),))
+        except grpc.aio.AioRpcError:
+            return None
+        return usage_pb2.GetCallResponse.FromString(answer).metering
 
     async def _unary(self, body: bytes, rpc: Rpc) -> bytes:
         ask: Any = self._open().unary_unary(f"/{rpc.method}")

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from typing import Protocol
 
 from sidecar.core.call import CallRecord
-from sidecar.requests.held import Answers
+from sidecar.requests.held import Answers, Ending
 
 PART_BYTES = 48
 """What a part weighs beside its own bytes."""
-
-
-class Ending(Protocol):
-    """A call's last part, or its failure."""
-
-    @property
-    def size_bytes(self) -> int: ...
 
 
 Give = Callable[[bytes], Awaitable[None]]

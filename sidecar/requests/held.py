@@ -5,24 +5,40 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from sidecar.core.call import CallRecord
+from sidecar.requests.past import Past
 
 RECORD_BYTES = 4096
 """What a record is taken to weigh."""
+
+
+class Ending(Protocol):
+    """A call's last part, or its failure."""
+
+    @property
+    def size_bytes(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a call went."""
 
-    digest: bytes
+    past: Past
     record: CallRecord
-    parts: tuple[bytes, ...] = ()
-    ending: Any = None
-    """What its flight ended with; None if only the record was kept."""
-    size_bytes: int = RECORD_BYTES
+    parts: tuple[bytes, ...]
+    ending: Ending | None
+    """None if only the record was kept."""
+    size_bytes: int
+
+    @property
+    def digest(self) -> bytes:
+        return self.past.digest
+
+    @property
+    def call_id(self) -> str:
+        return self.record.call_id
 
 
 class Answers:

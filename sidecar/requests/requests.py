@@ -41,6 +41,7 @@ class Requests:
         self._files = Files(folder, KEEP_S, clock, log)
         self._table = Table(remembered, KEEP_S * 1000)
         self._flights: dict[bytes, Flight] = {}
+        self._unwritten: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._told = False
 
@@ -58,7 +59,7 @@ class Requests:
     def remember(self, record: CallRecord) -> None:
         """A finish from the journal; twice is once. Written down, too."""
         if record.request_id and may_have_cost(record):
-            past = _past(record)
+            past = past_of(record)
             if (known := self._table.find(past.key, self._now_ms())) is None or known.ended_ms < past.ended_ms:
                 self._files.write(self._add(past))
 
@@ -69,7 +70,7 @@ class Requests:
             await flight.over()
         found = flight or self.answers.find(key) or self._table.find(key, self._now_ms())
         if found is not None and not same(found.digest, short(digest)):
-            raise Reused(found.record.call_id if isinstance(found, Answer) else found.call_id)
+            raise Reused(found.call_id)
         return found
 
     def begin(self, call: Call, digest: bytes, run: Run, *, keep: bool) -> Flight:
@@ -81,16 +82,22 @@ class Requests:
 
     def finished(self, record: CallRecord, durable: asyncio.Future[None]) -> None:
         """A call of this incarnation has left its record. It is written down once the record is durable."""
-        past = _past(record)
+        past = past_of(record)
         if (flight := self._flights.get(past.key)) is not None and flight.call_id == record.call_id:
             flight.record = record
         if may_have_cost(record):
             entry = self._add(past)
-            durable.add_done_callback(
-                lambda done: None if done.cancelled() or done.exception() else self._files.write(entry)
-            )
+            self._unwritten.add(durable)
+            durable.add_done_callback(partial(self._write, entry))
+
+    def _write(self, entry: bytes, durable: asyncio.Future[None]) -> None:
+        self._unwritten.discard(durable)
+        if not durable.cancelled() and durable.exception() is None:
+            self._files.write(entry)
 
     async def close(self) -> None:
+        """After the journal: what it made durable is written down."""
+        await asyncio.gather(*self._unwritten, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
         await self._files.close()
@@ -125,7 +132,10 @@ class Requests:
             self.answers.release(flight.hand_over())
         if self.answers.reserve(RECORD_BYTES):
             size, parts = RECORD_BYTES + flight.hand_over(), flight.parts if whole else ()
-            self.answers.hold(flight.key, Answer(flight.digest, record, parts, ending if whole else None, size))
+            self.answers.hold(
+                flight.key,
+                Answer(past_of(record)._replace(digest=flight.digest), record, parts, ending if whole else None, size),
+            )
             self._expire_later()
         else:
             self.answers.release(flight.hand_over())
@@ -182,7 +192,7 @@ def may_have_cost(record: CallRecord) -> bool:
     )
 
 
-def _past(record: CallRecord) -> Past:
+def past_of(record: CallRecord) -> Past:
     kept = {CallStatus.OK: Kept.OK, CallStatus.ABANDONED: Kept.ABANDONED}.get(record.status, Kept.MAYBE_BILLED)
     key = key_of(record.workspace, record.request_id)
     return Past(key, short(record.request_digest), packed(record.call_id), record.ended_ns // 10**6, kept)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sidecar.core import ids
-from sidecar.core.call import Call, CallRecord, CallStatus, Operation
+from sidecar.core.call import NO_COST, Call, CallRecord, CallStatus, Operation
 from sidecar.core.clock import Clock
 from sidecar.requests import Requests
 from tests.support.edge import TRACE, record
-from tests.support.rig import Notes
+from tests.support.rig import Book, Notes
 
 DIGEST = b"d" * 32
 OTHER = b"o" * 32
@@ -31,6 +33,19 @@ class Times:
     def pass_s(self, seconds: float) -> None:
         self.wall_ns += int(seconds * 1e9)
         self.monotonic_ns += int(seconds * 1e9)
+
+
+@dataclass
+class WatchedBook(Book):
+    """A journal in memory that tells of every finish, as the sidecar's does."""
+
+    told: Callable[[CallRecord, asyncio.Future[None]], None] | None = None
+
+    def finished(self, record: CallRecord) -> asyncio.Future[None]:
+        durable = super().finished(record)
+        if self.told is not None and record.request_id:
+            self.told(record, durable)
+        return durable
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,6 @@ def ended(call: Call, times: Times | None = None, **changes: Any) -> CallRecord:
 
 
 def costless(call: Call, **changes: Any) -> CallRecord:
-    from sidecar.core.call import NO_COST
-
-    return ended(call, **({"status": CallStatus.ERROR, "cost": NO_COST} | changes))
+    """The record of a call that failed for nothing."""
+    known: dict[str, Any] = {"status": CallStatus.ERROR, "cost": NO_COST}
+    return ended(call, **(known | changes))

@@ -25,15 +25,18 @@ from sidecar.edge.choosing import Choosing
 from sidecar.edge.gate import Gate
 from sidecar.edge.health import HealthView
 from sidecar.edge.listen import Tls
+from sidecar.edge.replay import Once
 from sidecar.edge.rpc import Border
 from sidecar.edge.server import Server
 from sidecar.edge.watch import HealthWatch
 from sidecar.invoker.prober import Prober
 from sidecar.pricing import Pricing
 from sidecar.providers.registry import wire
+from sidecar.requests import Requests
 from taximeter import errors
 from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import invocation_pb2_grpc
+from tests.support.asked import WatchedBook
 from tests.support.rig import Rig, Tariff
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -68,6 +71,7 @@ class Served:
     """To the unix socket."""
     prober: Prober
     watch: HealthWatch
+    requests: Requests
 
     @property
     def records(self) -> list[CallRecord]:
@@ -123,14 +127,22 @@ async def served(
     listen: str = "127.0.0.1:0",
     tls: Tls | None = None,
     pricing: Pricing | None = None,
+    replay_bytes: int = 1 << 20,
+    replay_s: float = 60.0,
 ) -> AsyncIterator[Served]:
     """Serving until left. There is no bookkeeper."""
     folder = Path(tempfile.mkdtemp(prefix="tx"))
-    rig = Rig(catalog) if pricing is None else Rig(catalog, tariff=cast("Tariff", pricing))
+    book = WatchedBook()
+    rig = Rig(catalog, book) if pricing is None else Rig(catalog, book, tariff=cast("Tariff", pricing))
+    requests = Requests(
+        folder / "requests", Clock(), rig.notes, remembered=1000, replay_bytes=replay_bytes, replay_s=replay_s
+    )
+    book.told = requests.finished
     gate = Gate(max_calls)
     border = Border(authenticator or Callers(lambda: NOTHING, Clock()), gate, rig.notes, MAX_MESSAGE_BYTES)
     relay = usage.UsageRelay(folder / "bookkeeper.sock")
-    calls = invocation.InvocationService(rig.invoker, lambda: rig.catalog, gate, Clock(), max_tags)
+    once = Once(rig.invoker, requests, gate, relay.metering)
+    calls = invocation.InvocationService(rig.invoker, once, lambda _: rig.catalog, gate, Clock(), max_tags=max_tags)
     prober = Prober(
         catalog=lambda: rig.catalog, wires=wire, transport=rig.transport, health=rig.health, clock=Clock(),
         random=lambda: 0.5, log=rig.notes,
@@ -155,11 +167,12 @@ async def served(
     await server.serving()
     try:
         async with grpc.aio.insecure_channel(f"unix:{folder / 's.sock'}") as channel:
-            yield Served(rig, gate, server, address, f"unix:{folder / 's.sock'}", channel, prober, watch)
+            yield Served(rig, gate, server, address, f"unix:{folder / 's.sock'}", channel, prober, watch, requests)
     finally:
         await server.stop()
         await prober.close()
         await gate.idle()
         await relay.close()
+        await requests.close()
         await rig.transport.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,97 @@
+"""Answers in memory: bounded in bytes, each and all, and in time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sidecar.requests import Answer, Ending, Give, Past, Requests
+from sidecar.requests.held import RECORD_BYTES
+from tests.support.asked import DIGEST, Said, Times, asked, costless, ended, requests
+
+
+async def made(room: Requests, size: int = 10, *, keep: bool = True, cost: bool = True) -> object:
+    """A call through `room`; gives it."""
+    call = asked()
+
+    async def run(give: Give) -> Ending:
+        await give(b"x" * size)
+        durable = asyncio.get_running_loop().create_future()
+        durable.set_result(None)
+        room.finished(ended(call) if cost else costless(call), durable)
+        return Said()
+
+    flown = room.begin(call, DIGEST, run, keep=keep)
+    async for _ in flown.follow():
+        pass
+    await asyncio.sleep(0)
+    return call
+
+
+async def test_an_answer_is_held(tmp_path: Path) -> None:
+    room = requests(tmp_path)
+    found = await room.find(await made(room), DIGEST)  # type: ignore[arg-type]
+    assert isinstance(found, Answer)
+    assert (found.parts, found.ending) == ((b"x" * 10,), Said())
+    await room.close()
+
+
+async def test_what_cost_nothing_is_forgotten(tmp_path: Path) -> None:
+    room = requests(tmp_path)
+    assert await room.find(await made(room, cost=False), DIGEST) is None  # type: ignore[arg-type]
+    assert (room.answers.used_bytes, len(room)) == (0, 0)
+    await room.close()
+
+
+async def test_what_may_not_be_kept_is_only_remembered(tmp_path: Path) -> None:
+    room = requests(tmp_path)
+    found = await room.find(await made(room, keep=False), DIGEST)  # type: ignore[arg-type]
+    assert isinstance(found, Past)
+    assert room.answers.used_bytes == 0
+    await room.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 3000, 20_000])
+async def test_memory_is_never_more_than_its_bound(size: int, tmp_path: Path) -> None:
+    room = requests(tmp_path, replay_bytes=40_000)
+    for _ in range(30):
+        await made(room, size)
+        assert room.answers.used_bytes <= 40_000
+    assert 0 < len(room.answers) <= 40_000 // RECORD_BYTES
+    await room.close()
+
+
+async def test_the_oldest_goes_first(tmp_path: Path) -> None:
+    room = requests(tmp_path, replay_bytes=3 * (RECORD_BYTES + 100))
+    calls = [await made(room) for _ in range(5)]
+    held = [isinstance(await room.find(call, DIGEST), Answer) for call in calls]  # type: ignore[arg-type]
+    assert held == [False, False, True, True, True]
+    await room.close()
+
+
+async def test_it_goes_when_its_time_is_over(tmp_path: Path) -> None:
+    times = Times()
+    room = requests(tmp_path, times, replay_s=60)
+    call = await made(room)
+    times.pass_s(59)
+    assert isinstance(await room.find(call, DIGEST), Answer)  # type: ignore[arg-type]
+    times.pass_s(2)
+    assert isinstance(await room.find(call, DIGEST), Past)  # type: ignore[arg-type]
+    assert room.answers.used_bytes == 0
+    await room.close()
+
+
+async def test_it_goes_even_if_nobody_asks_any_more(tmp_path: Path) -> None:
+    from sidecar.core.clock import Clock
+    from sidecar.requests import Requests
+    from tests.support.rig import Notes
+
+    room = Requests(tmp_path / "requests", Clock(), Notes(), remembered=10, replay_bytes=1 << 20, replay_s=0.05)
+    await made(room)
+    async with asyncio.timeout(5):
+        while len(room.answers):
+            await asyncio.sleep(0.01)
+    assert room.answers.used_bytes == 0
+    await room.close()
