@@ -7,11 +7,16 @@ Exit codes: 0 done · 1 it was tried and failed · 2 held wrong (arguments, conf
 from __future__ import annotations
 
 import sys
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from sidecar.arguments import Address, Exit, Json, Since, Wide, leave
+from sidecar.groups import keys
+
+__all__ = ["Exit", "app", "main"]
 
 app = typer.Typer(
     name="taximeter",
@@ -25,14 +30,7 @@ config_app = typer.Typer(help="What is configured, and where each value came fro
 app.add_typer(config_app, name="config")
 models_app = typer.Typer(help="Models that a self-hosted provider (Ollama) holds on its disk.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-
-class Exit(IntEnum):
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    UNREACHABLE = 3
-    INTERRUPTED = 130
+app.add_typer(keys.app, name="keys")
 
 
 class Format(StrEnum):
@@ -41,14 +39,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON document, or one a line.")]
-Since = Annotated[str, typer.Option(help="Period: 24h, 7d, today, 2026-11, or a date to count from.")]
-Address = Annotated[
-    str, typer.Option(help="The sidecar's address; else TAXIMETER_ADDRESS, else the socket of this home.")
-]
-
 Holder = Annotated[str, typer.Option(help="Which account of type ollama.")]
-Wide = Annotated[bool, typer.Option("--wide", "-w", help="Every column, however narrow the terminal is.")]
 
 RUN, CALL, READ, KEEP = "Run", "Call", "Read the books", "Keep the books"
 
@@ -368,10 +359,6 @@ def version() -> None:
     from importlib.metadata import version as installed
 
     typer.echo(installed("taximeter"))
-
-
-def leave(code: int) -> None:
-    raise typer.Exit(code)
 
 
 def main() -> None:
