@@ -15,6 +15,7 @@ from sidecar import local_model
 from sidecar.cli import Exit
 from sidecar.commands.alone import InTheWay, alone
 from sidecar.commands.context import configuration, environment, err, fail, out, warn
+from sidecar.commands.encryption import ensure_key
 from sidecar.commands.parts import STOP_ORDER, Place, Running, start_all, start_model
 from sidecar.hangup import Hangup
 from sidecar.supervisor import StartFailed, Supervisor
@@ -32,6 +33,7 @@ def up(*, embedded_model: bool) -> int:
     warn(loaded.warnings)
     try:
         with alone(loaded.settings):
+            ensure_key(loaded)
             return asyncio.run(_run(loaded, with_model=embedded_model and wants_model(loaded)))
     except InTheWay as there:
         fail(str(there), Exit.USAGE)

@@ -103,6 +103,8 @@ def test_a_fresh_machine_makes_a_real_call_and_reads_it_everywhere(up: Up, tmp_p
     shell = up.shell
     assert "No provider has a key: a small built-in model answers." in up.said()
     assert up.home.stat().st_mode & 0o777 == 0o700
+    assert (up.home / "encryption.key").stat().st_mode & 0o777 == 0o600
+    assert f"A key was made to encrypt the provider keys of workspaces with: {up.home / 'encryption.key'}" in up.said()
 
     answered = shell.run("invoke", "What is a taxi?", "--alias", "smart", "--max-tokens", "12", "--json").document
     metering = answered["metering"]
