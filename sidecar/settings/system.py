@@ -91,6 +91,8 @@ class Settings:
         "RS256",
         "ES256",
     )
+    allow_private_urls: Annotated[bool, Spec("TAXIMETER_ALLOW_PRIVATE_URLS", units.boolean)] = False
+    """Workspaces may name this machine and private networks as the addresses of their keys."""
     dashboard_host: Annotated[str, Spec("TAXIMETER_DASHBOARD_HOST", units.string)] = "127.0.0.1"
     dashboard_port: Annotated[int, Spec("TAXIMETER_DASHBOARD_PORT", units.port)] = 8501
     trace_url: Annotated[str, Spec("TAXIMETER_TRACE_URL", units.trace_url)] = ""
