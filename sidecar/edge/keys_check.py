@@ -24,7 +24,7 @@ class KeyCheck:
         system: Callable[[], Catalog],
         opened: Callable[[Account, str], Account],
         *,
-        allow_private: Callable[[], bool],
+        allow_private: bool,
     ) -> None:
         """`opened`: an account as a workspace's key opens it, at a base URL or ("") at its own. `allow_private`:
         workspaces may name addresses of this machine and of the network around it."""
@@ -45,8 +45,7 @@ class KeyCheck:
         """The base URL as it is kept; empty where it is the provider's own. Raises Refusal (INVALID_REQUEST)."""
         if not asked.strip():
             return ""
-        permitted = self._allow_private()
-        reach = Reach(loopback=permitted or workspace == DEFAULT_WORKSPACE, private=permitted)
+        reach = Reach(self._allow_private or workspace == DEFAULT_WORKSPACE, self._allow_private)
         try:
             url = base_url(asked, reach)
             await check_resolved(url, reach)

@@ -156,17 +156,18 @@ async def test_the_default_workspace_may_name_a_server_of_this_machine() -> None
         assert at.catalogs.of("default").accounts["openai-compatible"].base_url == at.provider.base_url
 
 
-async def test_a_tenant_may_not_unless_the_operator_permits_it() -> None:
-    async with stage() as at:
+@pytest.mark.parametrize("permitted", [False, True])
+async def test_a_tenant_may_not_unless_the_operator_permits_it(permitted: bool) -> None:
+    async with stage(allow_private=permitted) as at:
         await at.workspace("acme")
-        request = pb.AddKeyRequest(provider="openai-compatible", api_key=SECRET, base_url=at.provider.base_url)
+        request = pb.AddKeyRequest(provider="openai-compatible", base_url=at.provider.base_url, api_key=SECRET)
+        if permitted:
+            assert (await at.keys.AddKey(request, metadata=at.told("acme"))).verification.ok
+            return
         failed = await at.refused("AddKey", request, "acme")
         assert failed.reason == "INVALID_REQUEST"
         assert "this machine itself" in failed.message
         assert not at.provider.hits
-        at.allow_private = True
-        answer = await at.add(provider="openai-compatible", base_url=at.provider.base_url, workspace="acme")
-        assert answer.verification.ok
 
 
 async def test_the_providers_own_address_is_no_other_one() -> None:

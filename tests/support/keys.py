@@ -135,7 +135,7 @@ class Stage:
             stack.push_async_callback(self.plane.close)
             self.health = Health(self.system.breaker, clock)
             verifier = Verifier(registry.wire, transport, clock, lambda: 0.1)
-            check = KeyCheck(verifier, lambda: self.system, opening, allow_private=lambda: self.allow_private)
+            check = KeyCheck(verifier, lambda: self.system, opening, allow_private=self.allow_private)
             service = keys.KeyService(self.plane, self.vault, check, self.health, self.catalogs.locked)
             border = Border(ByMetadata(), Gate(100), self.notes, 1 << 20)
             server = Server({keys.SERVICE: service.handlers(border)}, 1 << 20)
