@@ -13,7 +13,7 @@ from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.gemini_address import headers_of, is_vertex, url_of
 from sidecar.providers.gemini_messages import Conversation
 from sidecar.providers.gemini_models import thinking as thinking_config
-from sidecar.providers.options import Request, own_options
+from sidecar.providers.options import Request, keep_nothing, own_options
 from sidecar.providers.structs import to_plain
 from sidecar.providers.wire import HttpRequest
 from taximeter.v1 import payload_pb2 as pb
@@ -33,6 +33,10 @@ _RENAMED = {
 """Ours -> the field of `generationConfig` (ai.google.dev/api/generate-content#generationconfig)."""
 _RESOLUTIONS = {"high": "MEDIA_RESOLUTION_HIGH", "low": "MEDIA_RESOLUTION_LOW"}
 _UNDERSCORED = re.compile(r"_([a-z])")
+_UNKEPT = {"store": False}
+"""Projects made since 2026-10-26 keep what is asked unless this says otherwise; embeddings never are
+(ai.google.dev/gemini-api/docs/logs-datasets). Vertex AI has no such field
+(googleapis.github.io/kotlin-genai, GenerateContentConfig.store)."""
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _FILES = "https://generativelanguage.googleapis.com/v1beta"
 """Where the Files API says its files are, whoever passes its name on."""
@@ -54,6 +58,7 @@ def encode_chat(request: pb.ChatRequest, model: str, stream: bool, account: Acco
     if config := _generation_config(request, model):
         body["generationConfig"] = config
     body = with_options(body, options_of(request, account))
+    keep_nothing(body, account, {} if is_vertex(account) else _UNKEPT)
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     url = url_of(account, model, method)
     return HttpRequest("POST", url, headers_of(account, secret, stream=stream), orjson.dumps(body))

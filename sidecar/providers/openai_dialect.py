@@ -50,6 +50,8 @@ class Dialect:
     """Where conversations are judged; empty = nowhere."""
     options_as: str = ""
     """A further name under which `provider_options` are meant for it."""
+    keep_nothing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Operation -> fields by which it keeps nothing; empty = it keeps nothing by itself, or cannot be asked."""
     encrypted_reasoning: Sequence[str] = ()
     """Patterns of the models whose reasoning the Responses API gives encrypted; "!" before one that does not."""
     levels: Sequence[str] = ()

@@ -11,7 +11,7 @@ from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.http import headers_for
 from sidecar.providers.openai_dialect import COMPLETIONS, Dialect, dialect_of
 from sidecar.providers.openai_messages import message_json, part_json
-from sidecar.providers.options import own_options
+from sidecar.providers.options import keep_nothing, own_options
 from sidecar.providers.structs import to_plain, whole
 from sidecar.providers.wire import HttpRequest
 from taximeter.v1 import payload_pb2 as pb
@@ -19,6 +19,13 @@ from taximeter.v1 import payload_pb2 as pb
 _SAMPLING = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
 _CHAT_FIELDS = (*_SAMPLING, "top_k", "parallel_tool_calls", "logprobs", "top_logprobs")
 _COMPLETION_FIELDS = (*_SAMPLING, "max_tokens", "logprobs", "echo", "best_of")
+
+_OPERATIONS: dict[type[Any], str] = {
+    pb.ChatRequest: "chat",
+    pb.CompletionRequest: "completion",
+    pb.EmbeddingRequest: "embedding",
+    pb.ModerationRequest: "moderation",
+}
 
 Request = pb.ChatRequest | pb.CompletionRequest | pb.EmbeddingRequest | pb.ModerationRequest
 
@@ -151,6 +158,7 @@ def _post(
 ) -> HttpRequest:
     dialect = dialect_of(account)
     body = _in_dialect(body, account, dialect) | own_options(request, account, dialect.options_as)
+    keep_nothing(body, account, dialect.keep_nothing.get(_OPERATIONS[type(request)], {}))
     _put_what_metering_stands_on(body, model, stream, dialect)
     headers = headers_for(account, secret, stream=stream)
     return HttpRequest("POST", account.base_url.rstrip("/") + path, headers, orjson.dumps(body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sidecar.core.catalog import Account
@@ -20,3 +21,14 @@ def own_options(request: Request, account: Account, also: str = "") -> dict[str,
         if name in request.provider_options.fields:
             options |= to_plain(request.provider_options.fields[name].struct_value)
     return options
+
+
+def keep_nothing(body: dict[str, Any], account: Account, fields: Mapping[str, Any]) -> None:
+    """Asks the provider to keep nothing of what a workspace without retention asks, whatever the options say."""
+    if not account.zero_retention:
+        return
+    for name, value in fields.items():
+        before = body.get(name)
+        body[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, Mapping) else value
+    if "store" in body:
+        body["store"] = False

@@ -62,7 +62,7 @@ def body_of(request: pb.ChatRequest, model: str, stream: bool, account: Account)
     body |= {"input": list(_input(request)), "store": False, **_output(request, model, stream), **_tools(request)}
     if request.reasoning_effort:
         body["reasoning"] = {"effort": request.reasoning_effort}
-    add_options(body, own_options(request, account))
+    add_options(body, own_options(request, account), account)
     _put_what_was_routed(body, model, account)
     body.pop("stream", None)
     return {**body, "stream": True} if stream else body

@@ -5,7 +5,7 @@ What differs from chat completions: developers.openai.com/api/docs/guides/migrat
 - `store` is false unless the call says otherwise: by default OpenAI and xAI keep an answer for 30 days
   (docs.x.ai/developers/model-capabilities/text/generate-text), which a chat completion never asked for. A background
   answer has to be kept for a while to be fetched (developers.openai.com/api/docs/guides/background): there it is left
-  to the provider.
+  to the provider. Of a workspace without retention it is false whatever the call says.
 - What is not stored can be continued only if the reasoning comes along, encrypted
   (developers.openai.com/api/docs/guides/reasoning): we ask for it wherever the model reasons. Others refuse to be asked
   ("Encrypted content is not supported with this model": github.com/pydantic/pydantic-ai/issues/2865), so the row lists
@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from sidecar.core.catalog import Account
-from sidecar.core.faults import Unsupported
+from sidecar.core.faults import BadRequest, Unsupported
 from sidecar.providers.http import headers_for
 from sidecar.providers.openai_dialect import Dialect, dialect_of
 from sidecar.providers.options import own_options
@@ -57,7 +57,7 @@ def body_of(request: pb.ChatRequest, model: str, stream: bool, account: Account)
         body["reasoning"] = {"effort": effort}
     if include := _include(request, model, dialect):
         body["include"] = include
-    add_options(body, own_options(request, account, dialect.options_as))
+    add_options(body, own_options(request, account, dialect.options_as), account)
     body["model"] = model
     body.pop("stream", None)
     return {**body, "stream": True} if stream else body
@@ -133,9 +133,11 @@ def _reasons(request: pb.ChatRequest, model: str, dialect: Dialect) -> bool:
     return any(block.signature for message in request.messages for block in message.reasoning_blocks)
 
 
-def add_options(body: dict[str, Any], options: Mapping[str, Any]) -> None:
+def add_options(body: dict[str, Any], options: Mapping[str, Any], account: Account) -> None:
     """The options last and untouched; but tools of the provider's own join the caller's functions, and `reasoning` and
-    `text` keep what the call's own fields say of them."""
+    `text` keep what the call's own fields say of them. Raises BadRequest for what a workspace may not have kept."""
+    if account.zero_retention:
+        options = _unkept(options)
     own = {name: body[name] for name in _MERGED if name in body}
     tools = body.get("tools", [])
     if options.get("background") is True:
@@ -146,3 +148,14 @@ def add_options(body: dict[str, Any], options: Mapping[str, Any]) -> None:
             body[name] = {**fields, **options[name]}
     if tools and isinstance(options.get("tools"), list):
         body["tools"] = [*tools, *options["tools"]]
+
+
+def _unkept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what has an answer kept: `store`, and `background`, whose answer has to be fetched. What a conversation
+    at the provider says cannot be left out unnoticed (developers.openai.com/api/docs/guides/conversation-state)."""
+    if options.get("conversation"):
+        raise BadRequest(
+            "this workspace keeps nothing (zero retention), and the option `conversation` has the provider keep what "
+            "is said: send the messages instead"
+        )
+    return {name: value for name, value in options.items() if name not in ("store", "background")}
