@@ -11,7 +11,7 @@ import structlog
 from sidecar.control.store import ControlStore
 from sidecar.core.clock import Clock
 from sidecar.core.control import Actor
-from sidecar.plane.plane import ControlPlane
+from sidecar.plane.plane import POLL_S, ControlPlane
 
 ACTOR = Actor("local", "unix")
 
@@ -21,12 +21,14 @@ def sqlite_url(folder: Path) -> str:
 
 
 @asynccontextmanager
-async def open_plane(folder: Path, url: str = "", clock: Clock | None = None) -> AsyncIterator[ControlPlane]:
-    """Open, and not polling."""
+async def open_plane(
+    folder: Path, url: str = "", clock: Clock | None = None, poll_s: float = POLL_S
+) -> AsyncIterator[ControlPlane]:
+    """Open; it looks for what others change only while `keep_fresh` runs."""
     clock = clock or Clock()
-    plane = ControlPlane(lambda: ControlStore(url or sqlite_url(folder), clock), clock, structlog.get_logger())
-    await plane.open()
+    plane = ControlPlane(lambda: ControlStore(url or sqlite_url(folder), clock), clock, structlog.get_logger(), poll_s)
     try:
+        await plane.open()
         yield plane
     finally:
         await plane.close()
