@@ -156,10 +156,7 @@ class KeyService:
 
     async def _rewrap(self, rpc: Rpc) -> pb.RewrapKeysResponse:
         """A change for each data key: what breaks off goes on where it ended, when it is asked again."""
-        try:
-            stale = self._vault.stale(self._plane.control.data_keys.values())
-        except VaultLocked as locked:
-            raise locked.refusal() from None
+        stale = await _opening(asyncio.to_thread(self._vault.stale, self._plane.control.data_keys.values()))
         rewrapped = 0
         for data_key in stale:
             try:
@@ -171,8 +168,9 @@ class KeyService:
                 continue
         control = self._plane.control
         verified = await _opening(asyncio.to_thread(self._vault.verify, control.keys.values(), control.data_keys))
+        kek_id = await asyncio.to_thread(lambda: self._vault.kek_id)
         return pb.RewrapKeysResponse(
-            rewrapped=rewrapped, verified=verified.opened, locked_key_ids=verified.locked, kek_id=self._vault.kek_id
+            rewrapped=rewrapped, verified=verified.opened, locked_key_ids=verified.locked, kek_id=kek_id
         )
 
     def _is_open(self) -> None:

@@ -92,7 +92,7 @@ def rewritten(**changes: object) -> Callable[[ProviderKey, DataKey], tuple[Provi
 )
 @pytest.mark.parametrize("text", [pytest.param(ONE, id="key"), pytest.param(PASSPHRASE, id="passphrase")])
 def test_a_swap_is_noticed(text: str, change: Callable[[ProviderKey, DataKey], tuple[ProviderKey, DataKey]]) -> None:
-    safe = vault(text)
+    safe = PASSPHRASED if text == PASSPHRASE else vault(text)
     whole = sealed(safe)
     assert safe.open(*whole) == SECRET
     with pytest.raises(VaultFault) as told:
