@@ -45,14 +45,13 @@ class JwtTokens:
 
     async def identify(self, text: str) -> Identity:
         """Raises Refusal (UNAUTHENTICATED)."""
-        if self._keys.version != self._remembered_of:
-            self._remembered, self._remembered_of = {}, self._keys.version
         digest = bearer.hashed(text)
-        identity = self._remembered.get(digest)
+        identity = self._remembered.get(digest) if self._keys.version == self._remembered_of else None
         if identity is None:
             identity = await self._verified(text)
-            if self._keys.version == self._remembered_of:
-                remember(self._remembered, digest, identity)
+            if self._keys.version != self._remembered_of:
+                self._remembered, self._remembered_of = {}, self._keys.version
+            remember(self._remembered, digest, identity)
         if (identity.expires_ns or 0) + LEEWAY_S * 1_000_000_000 <= self._clock.wall_ns():
             raise _expired()
         return identity

@@ -183,3 +183,39 @@ def test_intervals_can_be_switched_off(tmp_path: Path, text: str, seconds: float
 def test_a_provider_is_not_asked_more_often_than_each_second(tmp_path: Path) -> None:
     (error,) = errors(tmp_path, "TAXIMETER_PROBE_INTERVAL=10ms")
     assert error == "TAXIMETER_PROBE_INTERVAL: '10ms' is more often than every 1 s"
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        param(
+            "TAXIMETER_JWT_ISSUER=https://id.example",
+            "TAXIMETER_JWT_ISSUER: needs TAXIMETER_JWT_AUDIENCE",
+            id="an issuer without an audience",
+        ),
+        param("TAXIMETER_JWT_AUDIENCE=a", "TAXIMETER_JWT_AUDIENCE: needs TAXIMETER_JWT_ISSUER", id="no issuer"),
+        param(
+            "TAXIMETER_JWT_JWKS_URL=https://id.example/keys",
+            "TAXIMETER_JWT_JWKS_URL: needs TAXIMETER_JWT_ISSUER",
+            id="keys of nobody",
+        ),
+        param(
+            "TAXIMETER_JWT_ISSUER=corp TAXIMETER_JWT_AUDIENCE=a",
+            "TAXIMETER_JWT_ISSUER: is not a URL",
+            id="an issuer that cannot be asked",
+        ),
+        param("TAXIMETER_JWT_ALGORITHMS=HS256", "TAXIMETER_JWT_ALGORITHMS: 'HS256' is none of", id="shared secrets"),
+        param("TAXIMETER_JWT_ALGORITHMS=RS256,none", "TAXIMETER_JWT_ALGORITHMS: 'none' is none of", id="no signature"),
+        param("TAXIMETER_JWT_DEFAULT_ROLE=auditor", "TAXIMETER_JWT_DEFAULT_ROLE: 'auditor' is none of", id="auditor"),
+        param("TAXIMETER_LOCAL_ROLE=root", "TAXIMETER_LOCAL_ROLE: 'root' is none of", id="an unknown role"),
+    ],
+)
+def test_what_is_set_of_callers_is_checked(tmp_path: Path, environ: str, said: str) -> None:
+    found = errors(tmp_path, environ)
+    assert (len(found), found[0][: len(said)]) == (1, said)
+
+
+def test_an_issuer_is_taken_to_the_letter(tmp_path: Path) -> None:
+    """Some end with a slash, and their tokens say so."""
+    environ = "TAXIMETER_JWT_ISSUER=https://id.example/ TAXIMETER_JWT_AUDIENCE=taximeter"
+    assert load(tmp_path, environ).settings.jwt_issuer == "https://id.example/"
