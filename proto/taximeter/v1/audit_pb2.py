@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from taximeter.v1 import usage_pb2 as taximeter_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18taximeter/v1/audit.proto\x12\x0ctaximeter.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18taximeter/v1/usage.proto\"\xed\x01\n\nAuditEntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\'\n\x06\x62\x65\x66ore\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x05\x61\x66ter\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06origin\x18\t \x01(\t\"\x8f\x01\n\x10ListAuditRequest\x12$\n\x06period\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Period\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"W\n\x11ListAuditResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.taximeter.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12\x45xportAuditRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"#\n\x13\x45xportAuditResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\xb2\x01\n\x0c\x41uditService\x12L\n\tListAudit\x12\x1e.taximeter.v1.ListAuditRequest\x1a\x1f.taximeter.v1.ListAuditResponse\x12T\n\x0b\x45xportAudit\x12 .taximeter.v1.ExportAuditRequest\x1a!.taximeter.v1.ExportAuditResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18taximeter/v1/audit.proto\x12\x0ctaximeter.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18taximeter/v1/usage.proto\"\xed\x01\n\nAuditEntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\'\n\x06\x62\x65\x66ore\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x05\x61\x66ter\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06origin\x18\t \x01(\t\"\xa5\x01\n\x10ListAuditRequest\x12$\n\x06period\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Period\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x07 \x01(\t\"W\n\x11ListAuditResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.taximeter.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x12\x45xportAuditRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\"#\n\x13\x45xportAuditResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x32\xb2\x01\n\x0c\x41uditService\x12L\n\tListAudit\x12\x1e.taximeter.v1.ListAuditRequest\x1a\x1f.taximeter.v1.ListAuditResponse\x12T\n\x0b\x45xportAudit\x12 .taximeter.v1.ExportAuditRequest\x1a!.taximeter.v1.ExportAuditResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITENTRY']._serialized_start=132
   _globals['_AUDITENTRY']._serialized_end=369
   _globals['_LISTAUDITREQUEST']._serialized_start=372
-  _globals['_LISTAUDITREQUEST']._serialized_end=515
-  _globals['_LISTAUDITRESPONSE']._serialized_start=517
-  _globals['_LISTAUDITRESPONSE']._serialized_end=604
-  _globals['_EXPORTAUDITREQUEST']._serialized_start=606
-  _globals['_EXPORTAUDITREQUEST']._serialized_end=666
-  _globals['_EXPORTAUDITRESPONSE']._serialized_start=668
-  _globals['_EXPORTAUDITRESPONSE']._serialized_end=703
-  _globals['_AUDITSERVICE']._serialized_start=706
-  _globals['_AUDITSERVICE']._serialized_end=884
+  _globals['_LISTAUDITREQUEST']._serialized_end=537
+  _globals['_LISTAUDITRESPONSE']._serialized_start=539
+  _globals['_LISTAUDITRESPONSE']._serialized_end=626
+  _globals['_EXPORTAUDITREQUEST']._serialized_start=628
+  _globals['_EXPORTAUDITREQUEST']._serialized_end=710
+  _globals['_EXPORTAUDITRESPONSE']._serialized_start=712
+  _globals['_EXPORTAUDITRESPONSE']._serialized_end=747
+  _globals['_AUDITSERVICE']._serialized_start=750
+  _globals['_AUDITSERVICE']._serialized_end=928
 # @@protoc_insertion_point(module_scope)
