@@ -230,3 +230,14 @@ class Catalog:
     """Nothing of its calls is kept but what they cost."""
     reserve: Mapping[str, Account] = field(default_factory=dict)
     """By name, the operator's accounts that stand behind all of the workspace's own (platform_keys = fallback)."""
+
+
+def owned(catalog: Catalog, owner: str) -> dict[str, Account]:
+    """The accounts that a workspace's own keys open, or ("") the operator's."""
+    return {name: account for name, account in catalog.accounts.items() if account.owner == owner}
+
+
+def account_of(catalog: Catalog, target: Target) -> Account | None:
+    """The account of that name and owner; None: the catalogue has none."""
+    held = (catalog.accounts.get(target.provider), catalog.reserve.get(target.provider))
+    return next((account for account in held if account is not None and account.owner == target.owner), None)

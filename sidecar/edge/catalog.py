@@ -1,4 +1,4 @@
-"""CatalogService: what is configured, at which price, and how it fares."""
+"""CatalogService: what a workspace sees of the configuration, at which price, and how it fares."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from sidecar.pricing import Pricing
 from taximeter.v1 import catalog_pb2 as pb
 from taximeter.v1 import invocation_pb2, metering_pb2
 
+Catalogs = Callable[[str], Catalog]
+"""What a workspace sees. Raises Refusal (UNKNOWN_WORKSPACE)."""
 SERVICE = pb.DESCRIPTOR.services_by_name["CatalogService"].full_name
 
 
 class CatalogService:
     def __init__(
-        self, catalog: Callable[[], Catalog], pricing: Pricing, health: HealthView, watch: HealthWatch, prober: Prober
+        self, catalog: Catalogs, pricing: Pricing, health: HealthView, watch: HealthWatch, prober: Prober
     ) -> None:
         self._catalog = catalog
         self._pricing = pricing
@@ -33,28 +35,29 @@ class CatalogService:
         self._prober = prober
 
     def handlers(self, border: Border) -> Handlers:
-        questions: dict[str, tuple[type[Message], Callable[[Any], Message]]] = {
-            "ListProviders": (pb.ListProvidersRequest, lambda _: providers(self._catalog())),
-            "ListModels": (pb.ListModelsRequest, lambda asked: models(self._catalog(), self._pricing, asked)),
-            "ListPrices": (pb.ListPricesRequest, lambda asked: prices(self._catalog(), self._pricing, asked)),
-            "ListHealth": (pb.ListHealthRequest, lambda _: self._health.whole()),
+        questions: dict[str, tuple[type[Message], Callable[[Any, Catalog], Message]]] = {
+            "ListProviders": (pb.ListProvidersRequest, lambda _, seen: providers(seen)),
+            "ListModels": (pb.ListModelsRequest, lambda asked, seen: models(seen, self._pricing, asked)),
+            "ListPrices": (pb.ListPricesRequest, lambda asked, seen: prices(seen, self._pricing, asked)),
+            "ListHealth": (pb.ListHealthRequest, lambda _, seen: self._health.whole(seen)),
         }
 
         def handler(name: str) -> grpc.RpcMethodHandler[Any, Any]:
             kind, answer = questions[name]
 
-            async def ask(body: bytes, rpc: Rpc) -> bytes:  # noqa: ARG001 - the same for every workspace
-                return answer(border.parse(kind, body)).SerializeToString()
+            async def ask(body: bytes, rpc: Rpc) -> bytes:
+                return answer(border.parse(kind, body), self._catalog(rpc.identity.workspace)).SerializeToString()
 
             return border.unary(f"{SERVICE}/{name}", ask)
 
-        async def probe_provider(body: bytes, rpc: Rpc) -> bytes:  # noqa: ARG001
+        async def probe_provider(body: bytes, rpc: Rpc) -> bytes:
             asked = border.parse(pb.ProbeProviderRequest, body)
-            return (await probe(asked, self._catalog, self._prober)).SerializeToString()
+            seen = self._catalog(rpc.identity.workspace)
+            return (await probe(asked, seen, self._prober)).SerializeToString()
 
-        async def watch_health(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:  # noqa: ARG001
+        async def watch_health(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
             border.parse(pb.WatchHealthRequest, body)
-            await self._watch.watch(write)
+            await self._watch.watch(rpc.identity.workspace, write)
 
         return {
             **{name: handler(name) for name in questions},

@@ -33,7 +33,7 @@ class Choosing:
     """Nothing is sent to a provider, nothing recorded, no turn used up."""
 
     def __init__(
-        self, explain: Explain, catalog: Callable[[], Catalog], pricing: Pricing, clock: Clock, max_tags: int
+        self, explain: Explain, catalog: Callable[[str], Catalog], pricing: Pricing, clock: Clock, max_tags: int
     ) -> None:
         self._explain = explain
         self._catalog = catalog
@@ -60,7 +60,7 @@ class Choosing:
 
     def explain_plan(self, asked: pb.ExplainPlanRequest, rpc: Rpc) -> pb.ExplainPlanResponse:
         """Raises Refusal for a spec that no call can have; why a good one would fail is part of the answer."""
-        found = decode(asked.call, self._arrival(rpc, streamed=asked.streamed), self._catalog(), self._max_tags)
+        found = decode(asked.call, self._arrival(rpc, streamed=asked.streamed), self._seen(rpc), self._max_tags)
         if found.refusal is not None:
             raise found.refusal
         return explained(found.call, self._explain(found.call))
@@ -82,7 +82,10 @@ class Choosing:
     def get_cheapest_model(self, asked: pb.GetCheapestModelRequest, rpc: Rpc) -> pb.GetCheapestModelResponse:
         """Raises Refusal if there is none."""
         call = self._call_for(capability_of(asked.capability), rpc)
-        return cheapest(call, self._explain, self._catalog(), self._pricing, free_only=asked.free_only)
+        return cheapest(call, self._explain, self._seen(rpc), self._pricing, free_only=asked.free_only)
+
+    def _seen(self, rpc: Rpc) -> Catalog:
+        return self._catalog(rpc.identity.workspace)
 
     def _call_for(self, capability: Capability, rpc: Rpc, **values: Any) -> Call:
         """Any call for the capability; without a payload, since nobody knows it."""
@@ -105,7 +108,7 @@ class Choosing:
 
     def _arrival(self, rpc: Rpc, *, streamed: bool) -> Arrival:
         now_ns = self._clock.monotonic_ns()
-        deadline_s = now_ns / 1e9 + self._catalog().default_deadline_s
+        deadline_s = now_ns / 1e9 + self._seen(rpc).default_deadline_s
         return Arrival(rpc.identity, trace_of([]), rpc.method, streamed, self._clock.wall_ns(), now_ns, deadline_s)
 
 

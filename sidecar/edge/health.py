@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from google.protobuf.message import Message
 
 from sidecar.core.call import Target
-from sidecar.core.catalog import Account, Catalog
+from sidecar.core.catalog import Account, Catalog, account_of
+from sidecar.core.control import DEFAULT_WORKSPACE
 from sidecar.edge import metering
 from sidecar.health import Health, TargetHealth
 from sidecar.invoker.prober import Prober
@@ -23,59 +24,60 @@ Subject = Target | str
 
 
 class HealthView:
-    """Puts together what health, probes, limits and the catalogue know."""
+    """Puts together what health, probes and limits know of what a workspace sees: `catalog` is its own."""
 
-    def __init__(self, catalog: Callable[[], Catalog], health: Health, prober: Prober, limits: Limits) -> None:
-        self._catalog = catalog
+    def __init__(self, health: Health, prober: Prober, limits: Limits) -> None:
         self._health = health
         self._prober = prober
         self._limits = limits
 
-    def whole(self) -> pb.ListHealthResponse:
+    def whole(self, catalog: Catalog) -> pb.ListHealthResponse:
         """Every target that was used, every account that is set up."""
-        accounts = self._accounts()
+        accounts = self._accounts(catalog)
         told = {each.provider: each for each in self._limits(accounts)}
         return pb.ListHealthResponse(
-            targets=[self._target(seen) for seen in self._health.snapshot()],
+            targets=[self._target(seen, catalog) for seen in self._health.snapshot() if shows(catalog, seen.target)],
             accounts=[self._account(account, told[account.name]) for account in accounts],
         )
 
-    def marks(self) -> Mapping[Subject, Hashable]:
+    def marks(self, catalog: Catalog) -> Mapping[Subject, Hashable]:
         """Of each subject what makes a change worth telling: circuit, pause, keys, state; no counters, no durations.
 
         Cheap: it is compared each time that something may have changed.
         """
         marks: dict[Subject, Hashable] = {
-            target: (self._health.mark(target), self._unusable(target)) for target in self._health.targets()
+            target: (self._health.mark(target), self._unusable(target, catalog))
+            for target in self._health.targets()
+            if shows(catalog, target)
         }
-        for account in self._accounts():
-            last = self._prober.tally(account.name).last
+        for account in self._accounts(catalog):
+            last = self._prober.tally(account.name, account.owner).last
             probed = (last.ok, last.error_type) if last is not None else None
             marks[account.name] = (_state(account), self._aside(account), probed, account.limits)
         return marks
 
-    def of(self, subjects: Collection[Subject]) -> pb.WatchHealthResponse:
+    def of(self, subjects: Collection[Subject], catalog: Catalog) -> pb.WatchHealthResponse:
         """These as they stand now; of those that are gone, that they are."""
-        known = self._catalog().accounts
+        known = catalog.accounts
         accounts = [known[each] for each in subjects if isinstance(each, str) and each in known]
         gone = [each for each in subjects if isinstance(each, str) and each not in known]
         made = [self._account(each, limits) for each, limits in zip(accounts, self._limits(accounts), strict=True)]
         return pb.WatchHealthResponse(
-            targets=[self._target_now(each) for each in subjects if isinstance(each, Target)],
+            targets=[self._target_now(each, catalog) for each in subjects if isinstance(each, Target)],
             accounts=[*made, *(pb.AccountHealth(provider=name, state=NOT_CONFIGURED) for name in gone)],
         )
 
-    def _accounts(self) -> list[Account]:
+    def _accounts(self, catalog: Catalog) -> list[Account]:
         """Those that are set up, and those that were probed."""
         return [
             account
-            for account in self._catalog().accounts.values()
-            if account.keys or account.usable or self._prober.tally(account.name).sent
+            for account in catalog.accounts.values()
+            if account.keys or account.usable or self._prober.tally(account.name, account.owner).sent
         ]
 
-    def _unusable(self, target: Target) -> str:
+    def _unusable(self, target: Target, catalog: Catalog) -> str:
         """Why the account lets no call through, whatever the circuit."""
-        account = self._catalog().accounts.get(target.provider)
+        account = account_of(catalog, target)
         if account is None:
             return NOT_CONFIGURED
         if not account.usable:
@@ -86,13 +88,13 @@ class HealthView:
     def _aside(self, account: Account) -> tuple[str, ...]:
         return tuple(key.masked for key in account.keys if self._health.key_aside(key.key_id))
 
-    def _target_now(self, target: Target) -> pb.TargetHealth:
+    def _target_now(self, target: Target, catalog: Catalog) -> pb.TargetHealth:
         seen = self._health.of(target)
         if seen is not None:
-            return self._target(seen)
-        return pb.TargetHealth(target=_ref(target), blocked_reason=self._unusable(target))
+            return self._target(seen, catalog)
+        return pb.TargetHealth(target=_ref(target), blocked_reason=self._unusable(target, catalog))
 
-    def _target(self, seen: TargetHealth) -> pb.TargetHealth:
+    def _target(self, seen: TargetHealth, catalog: Catalog) -> pb.TargetHealth:
         made = pb.TargetHealth(
             target=_ref(seen.target),
             circuit=pb.CircuitState.Value(f"CIRCUIT_STATE_{seen.circuit.name}"),
@@ -100,7 +102,7 @@ class HealthView:
             errors=seen.errors,
             success_rate=seen.success_rate or 0.0,
             last_error_type=seen.last_error_type,
-            blocked_reason=self._unusable(seen.target) or seen.blocked,
+            blocked_reason=self._unusable(seen.target, catalog) or seen.blocked,
         )
         times = {
             "retry_at": seen.retry_at_ns,
@@ -116,7 +118,7 @@ class HealthView:
         return made
 
     def _account(self, account: Account, limits: AccountLimits) -> pb.AccountHealth:
-        tally = self._prober.tally(account.name)
+        tally = self._prober.tally(account.name, account.owner)
         made = pb.AccountHealth(
             provider=account.name,
             state=_state(account),
@@ -132,6 +134,16 @@ class HealthView:
             made.probe_error_type = tally.last.error_type
             _stamp(made, {"probed_at": tally.last.at_ns})
         return made
+
+
+def shows(catalog: Catalog, target: Target) -> bool:
+    """Its own targets, and the operator's where they serve it; how others fare is not its business."""
+    if target.owner:
+        return target.owner == catalog.workspace
+    if catalog.workspace == DEFAULT_WORKSPACE:
+        return True
+    account = account_of(catalog, target)
+    return account is not None and account.usable
 
 
 def _ref(target: Target) -> invocation_pb2.ModelRef:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sidecar.core.catalog import Catalog
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import metering
@@ -11,11 +9,9 @@ from sidecar.invoker.prober import Prober
 from taximeter.v1 import catalog_pb2 as pb
 
 
-async def probe(
-    asked: pb.ProbeProviderRequest, catalog: Callable[[], Catalog], prober: Prober
-) -> pb.ProbeProviderResponse:
+async def probe(asked: pb.ProbeProviderRequest, catalog: Catalog, prober: Prober) -> pb.ProbeProviderResponse:
     """Raises Refusal (UNKNOWN_PROVIDER)."""
-    accounts = catalog().accounts
+    accounts = catalog.accounts
     account = accounts.get(asked.provider)
     if account is None:
         named = f"no provider is named {asked.provider!r}" if asked.provider else "provider is empty"

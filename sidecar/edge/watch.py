@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 
+from sidecar.core.catalog import Catalog
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge.health import HealthView, Subject
 from taximeter.v1 import catalog_pb2 as pb
@@ -19,7 +20,8 @@ RETRY_S = 1.0
 class _Watcher:
     """What one caller has not been told yet: at most every subject once, however slowly it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: str) -> None:
+        self.workspace = workspace
         self.news: set[Subject] = set()
         self.told = asyncio.Event()
 
@@ -27,12 +29,15 @@ class _Watcher:
 class HealthWatch:
     """`changed` may be called as often as anything changes: it only sets a flag."""
 
-    def __init__(self, view: HealthView) -> None:
+    def __init__(self, view: HealthView, catalog: Callable[[str], Catalog]) -> None:
+        """`catalog`: what a workspace sees. Raises Refusal for one that is gone."""
         self._view = view
+        self._catalog = catalog
         self._watchers: set[_Watcher] = set()
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._marks: Mapping[Subject, Hashable] = {}
+        self._marks: dict[str, Mapping[Subject, Hashable]] = {}
+        """By workspace that is watched."""
         self._closed = False
 
     @property
@@ -43,11 +48,11 @@ class HealthWatch:
     def changed(self) -> None:
         self._changed.set()
 
-    async def watch(self, write: Callable[[bytes], Awaitable[None]]) -> None:
-        """Until the caller hangs up. Raises Refusal when the sidecar shuts down."""
-        watcher = self._joined()
+    async def watch(self, workspace: str, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Until the caller hangs up. Raises Refusal when the sidecar shuts down, or the workspace is gone."""
+        watcher = self._joined(workspace)
         try:
-            whole = self._view.whole()
+            whole = self._view.whole(self._catalog(workspace))
             first = pb.WatchHealthResponse(targets=whole.targets, accounts=whole.accounts)
             await write(first.SerializeToString())
             while not self._closed:
@@ -55,7 +60,7 @@ class HealthWatch:
                 watcher.told.clear()
                 news, watcher.news = watcher.news, set()
                 if news:
-                    await write(self._view.of(news).SerializeToString())
+                    await write(self._view.of(news, self._catalog(workspace)).SerializeToString())
             raise _closing()
         finally:
             self._left(watcher)
@@ -66,16 +71,20 @@ class HealthWatch:
         for watcher in self._watchers:
             watcher.told.set()
 
-    def _joined(self) -> _Watcher:
-        watcher = _Watcher()
+    def _joined(self, workspace: str) -> _Watcher:
+        """Raises Refusal."""
+        if workspace not in self._marks:
+            self._marks[workspace] = self._view.marks(self._catalog(workspace))
+        watcher = _Watcher(workspace)
         self._watchers.add(watcher)
         if self._looking is None:
-            self._marks = self._view.marks()
             self._looking = asyncio.create_task(self._look())
         return watcher
 
     def _left(self, watcher: _Watcher) -> None:
         self._watchers.discard(watcher)
+        if not any(other.workspace == watcher.workspace for other in self._watchers):
+            self._marks.pop(watcher.workspace, None)
         if not self._watchers and self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -89,9 +98,18 @@ class HealthWatch:
             except TimeoutError:
                 pass
             self._changed.clear()
-            before, self._marks = self._marks, self._view.marks()
-            news = {each for each in before.keys() | self._marks.keys() if before.get(each) != self._marks.get(each)}
-            for watcher in self._watchers if news else ():
+            for workspace in tuple(self._marks):
+                self._compare(workspace)
+
+    def _compare(self, workspace: str) -> None:
+        before = self._marks[workspace]
+        try:
+            now = self._marks[workspace] = self._view.marks(self._catalog(workspace))
+        except Refusal:  # its watchers ask for themselves, and are refused
+            now = {}
+        news = {each for each in before.keys() | now.keys() if before.get(each) != now.get(each)}
+        for watcher in self._watchers if news else ():
+            if watcher.workspace == workspace:
                 watcher.news |= news
                 watcher.told.set()
 

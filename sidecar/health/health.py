@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sidecar.core.call import Target
-from sidecar.core.catalog import Account, BreakerPolicy, Catalog, Key
+from sidecar.core.catalog import Account, BreakerPolicy, Catalog, Key, owned
 from sidecar.core.clock import Clock
 from sidecar.core.faults import FallbackReason, Fault
 from sidecar.health.breaker import Breaker, Circuit
@@ -123,23 +123,31 @@ class Health:
         self._keys.forget(key_id)
         self.changed()
 
-    def answered_probe(self, provider: str, key_id: str, *, accepted: bool) -> None:
-        """A question that is no call was answered, and with `accepted` the key was taken.
+    def answered_probe(self, provider: str, key_id: str, *, accepted: bool, owner: str = "") -> None:
+        """A question that is no call was answered, and with `accepted` the key was taken. `owner`: of the account.
 
         That a list of models is there does not prove that completions work: an open circuit lets the next call try,
         no more. A key that was taken is aside no longer.
         """
         now = self._clock.monotonic_s()
-        invited = [state.breaker.invite(now) for target, state in self._states.items() if target.provider == provider]
+        invited = [
+            state.breaker.invite(now)
+            for target, state in self._states.items()
+            if (target.owner, target.provider) == (owner, provider)
+        ]
         lifted = accepted and self._keys.accept(key_id, now)
         if lifted or any(invited):
             self.changed()
 
-    def follow(self, old: Catalog, new: Catalog) -> None:
-        """After a reload: statistics stay; what was learnt of an endpoint or key that is another one now does not."""
+    def follow(self, old: Catalog, new: Catalog, owner: str = "") -> None:
+        """After a reload, or a change of the accounts that `owner` has: statistics stay; what was learnt of an endpoint
+        or key that is another one now does not."""
         self._policy, self._scale = new.breaker, new.time_scale
+        theirs_before, theirs = owned(old, owner), owned(new, owner)
         for target, state in list(self._states.items()):
-            before, after = old.accounts.get(target.provider), new.accounts.get(target.provider)
+            if target.owner != owner:
+                continue
+            before, after = theirs_before.get(target.provider), theirs.get(target.provider)
             if after is None:
                 del self._states[target]
                 continue
@@ -147,17 +155,19 @@ class Health:
             if before is None or _door(before) != _door(after):
                 state.breaker.close()
                 state.cool_until = 0.0
-        secrets = {key.key_id: key.secret for key in _keys(old)}
-        for key in _keys(new):
+        secrets = {key.key_id: key.secret for key in _keys(theirs_before.values())}
+        for key in _keys(theirs.values()):
             if secrets.get(key.key_id) != key.secret:
                 self._keys.forget(key.key_id)
         self.changed()
 
-    def open_at(self) -> frozenset[str]:
-        """Providers with an open circuit: calls are kept from a target of theirs just now."""
+    def open_at(self) -> frozenset[tuple[str, str]]:
+        """(owner, name) of accounts with an open circuit: calls are kept from a target of theirs just now."""
         now = self._clock.monotonic_s()
         states = self._states.items()
-        return frozenset(target.provider for target, state in states if state.breaker.circuit(now) is Circuit.OPEN)
+        return frozenset(
+            (target.owner, target.provider) for target, state in states if state.breaker.circuit(now) is Circuit.OPEN
+        )
 
     def targets(self) -> tuple[Target, ...]:
         """All that were used."""
@@ -217,8 +227,8 @@ class Health:
         return f"{at:%H:%M:%S}Z"
 
 
-def _keys(catalog: Catalog) -> Iterable[Key]:
-    return (key for account in catalog.accounts.values() for key in account.keys)
+def _keys(accounts: Iterable[Account]) -> Iterable[Key]:
+    return (key for account in accounts for key in account.keys)
 
 
 def _door(account: Account) -> tuple[object, ...]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 LONGEST = 30
 """Intervals between two questions to a provider that stays away and that no call is kept from."""
 _JITTER = 0.2
+Place = tuple[str, str]
+"""Whoever is asked: owner and name of an account."""
 
 
 @dataclass(slots=True)
@@ -25,9 +27,9 @@ class Recheck:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[Place, _Watched] = {}
 
-    def due(self, troubled: Mapping[str, bool], every_s: float, now: float) -> list[str]:
+    def due(self, troubled: Mapping[Place, bool], every_s: float, now: float) -> list[Place]:
         """Whom to ask now. `troubled`: who is out of service, and whether calls are kept from it at this moment.
 
         Who has just gone is asked an interval later. Where calls are kept from it, then every interval; else, since
@@ -41,7 +43,7 @@ class Recheck:
             watched.since_s, watched.intervals = now, self._jittered(times)
         return found
 
-    def answered(self, name: str, *, ok: bool) -> None:
+    def answered(self, name: Place, *, ok: bool) -> None:
         if (watched := self._watched.get(name)) is not None:
             watched.failures = 0 if ok else watched.failures + 1
 

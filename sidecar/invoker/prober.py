@@ -7,7 +7,7 @@ answer means is decided in `Health.answered_probe`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from sidecar.core.catalog import SYSTEM_TIMEOUTS, Account, Catalog, Key
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, ResponseTimeout
 from sidecar.health import Health, Recheck
+from sidecar.health.recheck import Place
 from sidecar.providers import probe
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse, Wire
@@ -25,6 +26,7 @@ LEAST_ANSWER_S = 1.0
 MAX_BYTES = 8 * 1024 * 1024
 LOOKS, LOOK_S = 4, 1.0
 """How often within an interval, or at least, it is looked who is due."""
+MAX_TALLIES = 4096
 UNUSABLE, NOT_SUPPORTED = "unusable", "not_supported"
 NOT_ASKED = (UNUSABLE, NOT_SUPPORTED)
 """Nothing was sent."""
@@ -61,6 +63,7 @@ class Prober:
         self,
         *,
         catalog: Callable[[], Catalog],
+        own: Callable[[], Iterable[Account]] = tuple,
         wires: Callable[[str], Wire],
         transport: Transport,
         health: Health,
@@ -68,18 +71,20 @@ class Prober:
         random: Callable[[], float],
         log: Any,
     ) -> None:
+        """`catalog`: the operator's; `own`: the accounts that workspaces in use have themselves."""
         self._catalog = catalog
+        self._own = own
         self._wires = wires
         self._transport = transport
         self._health = health
         self._clock = clock
         self._recheck = Recheck(random)
         self._log = log
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[Place, Tally] = {}
         self._under_way: dict[asyncio.Task[Probed], Account] = {}
 
-    def tally(self, provider: str) -> Tally:
-        return self._tallies.get(provider, _NONE)
+    def tally(self, provider: str, owner: str = "") -> Tally:
+        return self._tallies.get((owner, provider), _NONE)
 
     async def probe(self, account: Account) -> Probed:
         """Asks now. Whoever asks meanwhile gets the same answer, unless a reload has changed the account."""
@@ -92,9 +97,9 @@ class Prober:
             await asyncio.sleep(min(every_s / LOOKS, LOOK_S) or LOOK_S)
             if not every_s:
                 continue
-            accounts = self._catalog().accounts
-            for name in self._recheck.due(self._troubled(), every_s, self._clock.monotonic_s()):
-                self._started(accounts[name])
+            accounts = self._accounts()
+            for place in self._recheck.due(self._troubled(accounts), every_s, self._clock.monotonic_s()):
+                self._started(accounts[place])
 
     async def close(self) -> None:
         tasks = tuple(self._under_way)
@@ -102,15 +107,19 @@ class Prober:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _troubled(self) -> dict[str, bool]:
+    def _accounts(self) -> dict[Place, Account]:
+        """All that are in force."""
+        return {_place(account): account for account in (*self._catalog().accounts.values(), *self._own())}
+
+    def _troubled(self, accounts: Mapping[Place, Account]) -> dict[Place, bool]:
         """Who is out of service, and whether calls are kept from it at this moment."""
         open_at = self._health.open_at()
         found = {}
-        for name, account in self._catalog().accounts.items():
-            urgent = name in open_at or any(self._health.key_aside(key.key_id) for key in account.keys)
-            last = self.tally(name).last
+        for place, account in accounts.items():
+            urgent = place in open_at or any(self._health.key_aside(key.key_id) for key in account.keys)
+            last = self._tallies.get(place, _NONE).last
             if account.usable and (urgent or (last is not None and not last.ok)):
-                found[name] = urgent
+                found[place] = urgent
         return found
 
     def _started(self, account: Account) -> asyncio.Task[Probed]:
@@ -126,18 +135,21 @@ class Prober:
         aside = [key for key in account.keys if self._health.key_aside(key.key_id)]
         probed = [await self._asked(account, key) for key in aside or account.keys[:1] or (_NO_KEY,)]
         worst = next((each for each in probed if not each.ok), probed[0])
-        in_force = self._catalog().accounts.get(account.name) == account
-        if in_force and worst.error_type not in NOT_ASKED:
-            self._count(account.name, worst, len(probed))
+        in_force = self._accounts().get(_place(account))
+        if in_force is not None and _door(in_force) == _door(account) and worst.error_type not in NOT_ASKED:
+            self._count(_place(account), worst, len(probed))
         return worst
 
-    def _count(self, name: str, probed: Probed, sent: int) -> None:
-        before = self.tally(name)
-        self._tallies[name] = Tally(before.sent + sent, before.failed + (not probed.ok), probed)
-        self._recheck.answered(name, ok=probed.ok)
+    def _count(self, place: Place, probed: Probed, sent: int) -> None:
+        owner, name = place
+        before = self.tally(name, owner)
+        if place not in self._tallies and len(self._tallies) >= MAX_TALLIES:
+            del self._tallies[next(iter(self._tallies))]
+        self._tallies[place] = Tally(before.sent + sent, before.failed + (not probed.ok), probed)
+        self._recheck.answered(place, ok=probed.ok)
         news = before.last is None or before.last.ok != probed.ok
         tell = self._log.info if news else self._log.debug
-        tell("probed", provider=name, ok=probed.ok, error=probed.error_type)
+        tell("probed", provider=name, ok=probed.ok, error=probed.error_type, **({"workspace": owner} if owner else {}))
         self._health.changed()
 
     async def _asked(self, account: Account, key: Key) -> Probed:
@@ -162,7 +174,7 @@ class Prober:
             return probed(fault.error_type, fault.message)
         verdict = probe.judged(response, wire)
         if verdict.alive:
-            self._health.answered_probe(account.name, key.key_id, accepted=verdict.accepted)
+            self._health.answered_probe(account.name, key.key_id, accepted=verdict.accepted, owner=account.owner)
         return probed(verdict.error_type, verdict.message, verdict.models)
 
     async def _sent(self, request: HttpRequest, account: Account) -> HttpResponse:
@@ -175,6 +187,15 @@ class Prober:
                 return await self._transport.send(request, connect_s=connect_s, max_bytes=MAX_BYTES)
         except TimeoutError:
             raise ResponseTimeout(f"no answer within {answer_s:g} s") from None
+
+
+def _place(account: Account) -> Place:
+    return account.owner, account.name
+
+
+def _door(account: Account) -> tuple[object, ...]:
+    """What a probe is about."""
+    return account.wire, account.base_url, account.keys, account.options, account.unusable
 
 
 _NONE = Tally()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sidecar.core.call import Target
-from sidecar.core.catalog import Account, Allowance, Catalog
+from sidecar.core.catalog import Account, Allowance, Catalog, owned
 from sidecar.core.clock import Clock
 from sidecar.core.faults import FallbackReason
 from sidecar.limits.bucket import REQUESTS, TOKENS, Bucket, Need, charge, lacking
@@ -70,7 +70,7 @@ class Limits:
         self._clock = clock
         self._scale = time_scale
         self._uses: dict[str, Use] = {}
-        """By account: as many as the configuration has."""
+        """By account: as many as the configuration and the workspaces in use have."""
         self._learned: dict[Target, dict[str, Bucket]] = {}
 
     def blocked(self, account: Account, target: Target, need: Need) -> Blocked | None:
@@ -135,18 +135,24 @@ class Limits:
             del self._learned[next(iter(self._learned))]
         self._learned[target] = buckets
 
-    def follow(self, old: Catalog, new: Catalog) -> None:
-        """After a reload. Calls with an older plan are held to the new limits too."""
+    def follow(self, old: Catalog, new: Catalog, owner: str = "") -> None:
+        """After a reload, or a change of the accounts that `owner` has. Calls with an older plan are held to the new
+        limits too."""
         self._scale = new.time_scale
         now = self._clock.monotonic_s()
-        for name, use in list(self._uses.items()):
-            if name in new.accounts:
-                use.configure(new.accounts[name].limits, MINUTE_S * self._scale, now)
+        before, theirs = owned(old, owner), owned(new, owner)
+        for key, use in list(self._uses.items()):
+            of, _, name = key.rpartition("/")
+            if of != owner:
+                continue
+            if name in theirs:
+                use.configure(theirs[name].limits, MINUTE_S * self._scale, now)
             elif not (use.in_flight or use.waiting):
-                del self._uses[name]
-        doors = _doors(old).items() & _doors(new).items()
-        same = {name for name, _ in doors}
-        self._learned = {target: told for target, told in self._learned.items() if target.provider in same}
+                del self._uses[key]
+        same = {name for name, _ in _doors(before).items() & _doors(theirs).items()}
+        self._learned = {
+            target: told for target, told in self._learned.items() if target.owner != owner or target.provider in same
+        }
 
     def snapshot(self, accounts: Collection[Account]) -> tuple[AccountLimits, ...]:
         return tuple(self._shown(account) for account in accounts)
@@ -212,7 +218,7 @@ def _within(window_s: float) -> float:
     return min(max(window_s, SHORTEST_S), LONGEST_S)
 
 
-def _doors(catalog: Catalog) -> dict[str, tuple[str, tuple[str, ...]]]:
+def _doors(accounts: Mapping[str, Account]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Account -> what its limits at the provider hang on."""
-    accounts = catalog.accounts.items()
-    return {name: (account.base_url, tuple(key.secret for key in account.keys)) for name, account in accounts}
+    held = accounts.items()
+    return {name: (account.base_url, tuple(key.secret for key in account.keys)) for name, account in held}

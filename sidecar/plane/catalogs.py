@@ -7,11 +7,11 @@ opened is left out, said once, and listed by `locked`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sidecar.core.catalog import Catalog
+from sidecar.core.catalog import Account, Catalog, owned
 from sidecar.core.control import Control, DataKey, ProviderKey
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.vault.faults import KeeperUnavailable, VaultFault
@@ -21,8 +21,8 @@ MAX_VIEWS = 4096
 """Of workspaces in use; of more, the one made longest ago is made again when it is wanted."""
 RETRY_S = 15.0
 """A key whose keeper could not be reached is tried again."""
-_Version = tuple[str, int]
-"""(key id, version): a secret that this id has or had."""
+_Version = tuple[str, int, tuple[str, str, str, str, bytes]]
+"""(key id, version, all else that its secret is bound to): a row that was moved or readdressed is opened anew, in vain."""
 
 
 class Opener(Protocol):
@@ -47,6 +47,7 @@ class _Kept:
     system: Catalog
     catalog: Catalog
     secrets: Mapping[str, str] = field(repr=False)
+    own: tuple[Account, ...] = ()
 
 
 class Catalogs:
@@ -58,15 +59,15 @@ class Catalogs:
         *,
         known: Known,
         log: Any,
-        changed: Callable[[Catalog, Catalog], None] = lambda _old, _new: None,
     ) -> None:
-        """`changed` is told (old, new) when what a workspace in use sees has changed. Before `plane.open`."""
+        """To be made before the plane is opened."""
         self._system = system
         self._plane = plane
         self._vault = vault
         self._known = known
         self._log = log
-        self._changed = changed
+        self.changed: Callable[[Catalog, Catalog], None] = lambda _old, _new: None
+        """Told (old, new) when what a workspace in use sees has changed, and is not the configuration itself."""
         self._secrets: dict[_Version, str] = {}
         self._unreached: set[_Version] = set()
         self._said: set[_Version] = set()
@@ -83,6 +84,10 @@ class Catalogs:
         if kept is not None and kept.system is self._system():
             return kept.catalog
         return self._made(workspace)
+
+    def own_accounts(self) -> Iterable[Account]:
+        """Those that the workspaces in use have themselves."""
+        return (account for kept in self._kept.values() for account in kept.own)
 
     def locked(self) -> frozenset[str]:
         """Ids of the keys that are there and cannot be opened."""
@@ -159,12 +164,12 @@ class Catalogs:
         catalog = view(system, own, secrets, self._known)
         if len(self._kept) >= MAX_VIEWS:
             del self._kept[next(iter(self._kept))]
-        self._kept[workspace] = _Kept(system, catalog, secrets)
+        self._kept[workspace] = _Kept(system, catalog, secrets, tuple(owned(catalog, workspace).values()))
         self._waiting.discard(workspace)
         if any(_sealed(key) and key.key_id not in secrets for key in own.keys):
             self._waiting.add(workspace)
         if before is not None and catalog is not system:
-            self._changed(before.catalog, catalog)
+            self.changed(before.catalog, catalog)
         return catalog
 
     def _secrets_of(self, own: Own) -> Mapping[str, str]:
@@ -172,7 +177,8 @@ class Catalogs:
 
 
 def _version(key: ProviderKey) -> _Version:
-    return key.key_id, key.version
+    bound = (key.workspace, key.provider, key.base_url, key.data_key_id, key.sealed)
+    return key.key_id, key.version, bound
 
 
 def _sealed(key: ProviderKey) -> bool:
@@ -180,6 +186,8 @@ def _sealed(key: ProviderKey) -> bool:
 
 
 def _is_past(version: _Version, control: Control) -> bool:
-    """The id has another secret by now, or none."""
+    """The id has another secret by now, or none. One that is newer than `control` waits for its turn."""
     key = control.keys.get(version[0])
-    return key is not None and (key.revoked_ns is not None or key.version > version[1])
+    if key is None:
+        return False
+    return key.revoked_ns is not None or (key.version >= version[1] and _version(key) != version)

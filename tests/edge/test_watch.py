@@ -106,8 +106,8 @@ async def test_a_reader_that_holds_back_costs_no_memory(scene: MakeScene) -> Non
     """Only what is the case now is kept for it, however much has happened."""
     served, _ = await scene()
     health = served.rig.health
-    view = HealthView(lambda: served.rig.catalog, health, served.prober, served.rig.limits.snapshot)
-    watching = HealthWatch(view)
+    view = HealthView(health, served.prober, served.rig.limits.snapshot)
+    watching = HealthWatch(view, lambda _: served.rig.catalog)
     health.changed = watching.changed
     gate, told = asyncio.Event(), []
 
@@ -118,7 +118,7 @@ async def test_a_reader_that_holds_back_costs_no_memory(scene: MakeScene) -> Non
         await gate.wait()
 
     gate.set()
-    reader = asyncio.create_task(watching.watch(write))
+    reader = asyncio.create_task(watching.watch("default", write))
     async with asyncio.timeout(5):
         while not told:
             await asyncio.sleep(0)

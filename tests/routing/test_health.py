@@ -274,7 +274,7 @@ def test_a_key_that_is_rejected_after_all_stays_aside_for_its_minute(health: Hea
 def test_from_whom_calls_are_kept_away(health: Health, hands: Hands) -> None:
     succeed(health, target=B)
     fail(health, 5)
-    assert health.open_at() == {"a"}
+    assert health.open_at() == {("", "a")}
     hands.s += 10
     assert health.open_at() == set(), "the next call tries"
 

@@ -9,15 +9,16 @@ from sidecar.health import Recheck
 from sidecar.health.recheck import LONGEST
 
 EVERY_S = 10.0
+A = ("", "a")
 
 
 def asked_at(*, urgent: bool, ok: bool, until_s: int, random: float = 0.5) -> list[int]:
     """Seconds at which a provider is asked that has gone at 0 and answers so."""
     recheck, found = Recheck(lambda: random), []
     for now in range(until_s):
-        if recheck.due({"a": urgent}, EVERY_S, now):
+        if recheck.due({A: urgent}, EVERY_S, now):
             found.append(now)
-            recheck.answered("a", ok=ok)
+            recheck.answered(A, ok=ok)
     return found
 
 
@@ -33,16 +34,16 @@ def test_ever_more_rarely_where_no_call_is_kept_from_it() -> None:
 
 def test_who_is_back_is_asked_no_more() -> None:
     recheck = Recheck(lambda: 0.5)
-    recheck.due({"a": True}, EVERY_S, 0)
+    recheck.due({A: True}, EVERY_S, 0)
     assert recheck.due({}, EVERY_S, 100) == []
-    assert recheck.due({"a": True}, EVERY_S, 200) == [], "gone anew: an interval later"
+    assert recheck.due({A: True}, EVERY_S, 200) == [], "gone anew: an interval later"
 
 
 def test_another_interval_counts_at_once() -> None:
     recheck = Recheck(lambda: 0.5)
-    recheck.due({"a": True}, 3600.0, 0)
-    assert recheck.due({"a": True}, EVERY_S, 9) == []
-    assert recheck.due({"a": True}, EVERY_S, 10) == ["a"]
+    recheck.due({A: True}, 3600.0, 0)
+    assert recheck.due({A: True}, EVERY_S, 9) == []
+    assert recheck.due({A: True}, EVERY_S, 10) == [A]
 
 
 @given(st.floats(0, 0.999))

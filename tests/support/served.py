@@ -147,11 +147,11 @@ async def served(
         catalog=lambda: rig.catalog, wires=wire, transport=rig.transport, health=rig.health, clock=Clock(),
         random=lambda: 0.5, log=rig.notes,
     )  # fmt: skip
-    view = HealthView(lambda: rig.catalog, rig.health, prober, rig.limits.snapshot)
-    watch = HealthWatch(view)
+    view = HealthView(rig.health, prober, rig.limits.snapshot)
+    watch = HealthWatch(view, lambda _: rig.catalog)
     rig.health.changed = watch.changed
-    choosing = Choosing(rig.invoker.explain, lambda: rig.catalog, pricing or Pricing(None), Clock(), max_tags)
-    shown = catalog_service.CatalogService(lambda: rig.catalog, Pricing(None), view, watch, prober)
+    choosing = Choosing(rig.invoker.explain, lambda _: rig.catalog, pricing or Pricing(None), Clock(), max_tags)
+    shown = catalog_service.CatalogService(lambda _: rig.catalog, Pricing(None), view, watch, prober)
     server = Server(
         {
             invocation.SERVICE: calls.handlers(border),
