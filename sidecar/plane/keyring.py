@@ -76,7 +76,7 @@ def living(key: ProviderKey) -> ProviderKey:
     """Raises Refusal for a revoked key."""
     if key.revoked_ns is not None:
         raise Refusal(
-            "FAILED_PRECONDITION",
+            "NOT_FOUND",
             RefusalReason.UNKNOWN_KEY,
             f"Key {key.key_id} was revoked, and does not come back. Add another: `taximeter keys add {key.provider}`.",
         )

@@ -318,7 +318,8 @@ async def test_a_revoked_key_does_not_come_back() -> None:
         await at.keys.RevokeKey(pb.RevokeKeyRequest(key_id=key.key_id))
         for method, request in by_id(key.key_id)[:3]:
             failed = await at.refused(method, request)
-            assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "UNKNOWN_KEY")
+            assert (failed.code, failed.reason) == ("NOT_FOUND", "UNKNOWN_KEY")
+            assert "was revoked" in failed.message
 
 
 async def test_another_workspaces_key_is_as_unknown_as_one_that_never_was() -> None:
