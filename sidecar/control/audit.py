@@ -1,45 +1,24 @@
-"""The audit: what is told of a change, without secrets, and the questions that can be asked."""
+"""The audit: what is told of a change, without secrets, and answers about it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from sidecar.control import tables
+from sidecar.control.query import AuditQuery
 from sidecar.control.rows import KINDS, Entity, from_row
 from sidecar.core.control import DEFAULT_WORKSPACE, SECRET_FIELDS, AliasVersion, AuditEntry, PriceOverride, Workspace
-
-PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """Which entries; what is None or empty is not asked for."""
-
-    workspace: str | None = None
-    since_ns: int | None = None
-    until_ns: int | None = None
-    """Exclusive."""
-    action: str = ""
-    """ "key.add", or "key" for all that was done to keys."""
-    actor: str = ""
-    subject: str = ""
-    before_sequence: int | None = None
-    """The newest first, from those before this."""
-    after_sequence: int | None = None
-    """The oldest first, from those behind this."""
-    limit: int = 100
 
 
 def entries(connection: sa.Connection, query: AuditQuery) -> tuple[AuditEntry, ...]:
     """The newest first, unless `after_sequence` is asked."""
     log = tables.audit_log.c
     order = log.sequence.desc() if query.after_sequence is None else log.sequence.asc()
-    asked = sa.select(tables.audit_log).where(*_conditions(query)).order_by(order).limit(min(query.limit, PAGE))
+    asked = sa.select(tables.audit_log).where(*_conditions(query)).order_by(order).limit(query.limit)
     return tuple(from_row(AuditEntry, row) for row in connection.execute(asked).mappings())
 
 

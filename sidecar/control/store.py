@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from sidecar.control import audit, reading, tables
-from sidecar.control.audit import AuditQuery
 from sidecar.control.change import Change
 from sidecar.control.database import Conflict, Database
 from sidecar.control.errors import CannotOpen, StoreUnavailable
+from sidecar.control.query import AuditQuery
 from sidecar.control.schema import migrate
 from sidecar.core.clock import Clock
 from sidecar.core.control import Actor, AliasVersion, AuditEntry, Control

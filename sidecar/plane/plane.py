@@ -93,9 +93,14 @@ class ControlPlane:
             else:
                 self._found()
 
+    @property
+    def audit_sequence(self) -> int:
+        """Of the newest audit entry that is known of here."""
+        return self._position.audit_sequence if self._position else 0
+
     async def audited(self, after_sequence: int) -> None:
         """Returns once there are audit entries behind this one."""
-        while self._position is None or self._position.audit_sequence <= after_sequence:
+        while self.audit_sequence <= after_sequence:
             await self._moved.wait()
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:

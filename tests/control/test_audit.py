@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.control.audit import AuditQuery
 from sidecar.control.change import Change
+from sidecar.control.query import AuditQuery
 from sidecar.control.rows import Entity
 from sidecar.control.store import ControlStore
 from sidecar.core.call import KeyScope

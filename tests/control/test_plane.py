@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from sidecar.control.audit import AuditQuery
 from sidecar.control.change import Change
 from sidecar.control.errors import CannotOpen
+from sidecar.control.query import AuditQuery
 from sidecar.core.control import NOTHING, Control, Workspace
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.plane.plane import ControlPlane
