@@ -22,7 +22,7 @@ MAX_VIEWS = 4096
 RETRY_S = 15.0
 """A key whose keeper could not be reached is tried again."""
 _Version = tuple[str, int, tuple[str, str, str, str, bytes]]
-"""(key id, version, all else that its secret is bound to): a row that was moved or readdressed is opened anew, in vain."""
+"""(key id, version, all else that its secret is bound to): a row that was moved by hand is opened anew, in vain."""
 
 
 class Opener(Protocol):
