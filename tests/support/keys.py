@@ -114,7 +114,7 @@ class Stage:
         return list(answer.keys)
 
     async def audited(self) -> list[AuditEntry]:
-        from sidecar.control.audit import AuditQuery
+        from sidecar.control.query import AuditQuery
 
         found = await self.plane.ask(lambda store: store.audit(AuditQuery(after_sequence=0, limit=1000)))
         return list(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.control.audit import AuditQuery
+from sidecar.control.query import AuditQuery
 from sidecar.control.change import Change
 from sidecar.control.store import ControlStore
 from sidecar.core.clock import Clock
