@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -132,7 +132,7 @@ def decode(spec: pb.CallSpec, arrival: Arrival, catalog: Catalog, max_tags: int)
         request_id=request_id,
         conversation_id=conversation_id if keep else "",
         bytes_in=payload.ByteSize() if payload is not None else 0,
-        parameters=parameters_of(payload),
+        parameters=parameters_of(payload) if keep else replace(parameters_of(payload), stop=()),  # those are words
         request_digest=digest if keep else b"",
     )
     return Decoded(call, _refusal(spec, call, found.violations), digest)

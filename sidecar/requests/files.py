@@ -34,8 +34,8 @@ class Files:
         self._told = False
         self._ending: set[asyncio.Future[None]] = set()
 
-    def read(self) -> Iterator[Past]:
-        """All that was written and is not too old, the oldest file first. What is too old is deleted."""
+    def read(self) -> Iterator[tuple[Past, bytes]]:
+        """All entries of files that are not too old, the oldest first. What is too old is deleted."""
         now = self._now()
         for hour in self._hours():
             if hour < now - self._keep_hours:

@@ -57,11 +57,11 @@ class Past(NamedTuple):
         return body + _CRC.pack(google_crc32c.value(body))
 
 
-def entries(data: bytes) -> Iterator[Past]:
-    """All that are whole, in their order; what is torn or spoilt is passed over."""
+def entries(data: bytes) -> Iterator[tuple[Past, bytes]]:
+    """All that are whole, in their order, each with its bytes; what is torn or spoilt is passed over."""
     for start in range(0, len(data) - ENTRY_BYTES + 1, ENTRY_BYTES):
         if (found := read(data, start)) is not None:
-            yield found
+            yield found, data[start : start + ENTRY_BYTES]
 
 
 def read(data: bytes | bytearray, start: int) -> Past | None:

@@ -52,9 +52,9 @@ class Requests:
     def load(self) -> None:
         """What earlier incarnations have written."""
         now_ms = self._now_ms()
-        for past in self._files.read():
+        for past, entry in self._files.read():
             if past.ended_ms > now_ms - KEEP_S * 1000:
-                self._table.add(past, past.entry(), now_ms)
+                self._table.add(past, entry, now_ms)
 
     def remember(self, record: CallRecord) -> None:
         """A finish from the journal; twice is once. Written down, too."""
