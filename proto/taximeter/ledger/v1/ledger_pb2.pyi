@@ -299,3 +299,45 @@ class BudgetSpentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BudgetSpentResponse: _TypeAlias = BudgetSpentResponse  # noqa: Y015
+
+@_typing.final
+class EraseWorkspaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    BEFORE_NS_FIELD_NUMBER: _builtins.int
+    workspace: _builtins.str
+    before_ns: _builtins.int
+    """Those that began no later; UTC. A workspace of the same name that is made afterwards has its own."""
+    def __init__(
+        self,
+        *,
+        workspace: _builtins.str = ...,
+        before_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_ns", b"before_ns", "workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseWorkspaceRequest: _TypeAlias = EraseWorkspaceRequest  # noqa: Y015
+
+@_typing.final
+class EraseWorkspaceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_CALLS_FIELD_NUMBER: _builtins.int
+    deleted_calls: _builtins.int
+    def __init__(
+        self,
+        *,
+        deleted_calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_calls", b"deleted_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseWorkspaceResponse: _TypeAlias = EraseWorkspaceResponse  # noqa: Y015

@@ -54,6 +54,11 @@ class LedgerServiceStub:
                 request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentRequest.SerializeToString,
                 response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentResponse.FromString,
                 _registered_method=True)
+        self.EraseWorkspace = channel.unary_unary(
+                '/taximeter.ledger.v1.LedgerService/EraseWorkspace',
+                request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceRequest.SerializeToString,
+                response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -86,6 +91,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseWorkspace(self, request, context):
+        """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -108,6 +120,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.BudgetSpent,
                     request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentRequest.FromString,
                     response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentResponse.SerializeToString,
+            ),
+            'EraseWorkspace': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseWorkspace,
+                    request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceRequest.FromString,
+                    response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -218,6 +235,33 @@ class LedgerService:
             '/taximeter.ledger.v1.LedgerService/BudgetSpent',
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentRequest.SerializeToString,
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.BudgetSpentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseWorkspace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.ledger.v1.LedgerService/EraseWorkspace',
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceRequest.SerializeToString,
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class LedgerServiceStub:
     """The ledger's file, consistent, in chunks."""
     BudgetSpent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.BudgetSpentRequest, _ledger_pb2.BudgetSpentResponse]
     """What a budget's window has come to, of calls that have ended."""
+    EraseWorkspace: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.EraseWorkspaceRequest, _ledger_pb2.EraseWorkspaceResponse]
+    """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -49,6 +51,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """The ledger's file, consistent, in chunks."""
     BudgetSpent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.BudgetSpentRequest, _ledger_pb2.BudgetSpentResponse]  # type: ignore[assignment]
     """What a budget's window has come to, of calls that have ended."""
+    EraseWorkspace: _aio.UnaryUnaryMultiCallable[_ledger_pb2.EraseWorkspaceRequest, _ledger_pb2.EraseWorkspaceResponse]  # type: ignore[assignment]
+    """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -81,5 +85,13 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.BudgetSpentResponse, _abc.Awaitable[_ledger_pb2.BudgetSpentResponse]]:
         """What a budget's window has come to, of calls that have ended."""
+
+    @_abc_1.abstractmethod
+    def EraseWorkspace(
+        self,
+        request: _ledger_pb2.EraseWorkspaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.EraseWorkspaceResponse, _abc.Awaitable[_ledger_pb2.EraseWorkspaceResponse]]:
+        """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
