@@ -43,7 +43,13 @@ class Finding:
 def doctor(*, as_json: bool) -> int:
     """Returns 0 if nothing is wrong, else 1."""
     loaded = configuration()
-    findings = [*_providers(loaded), *_home(loaded.settings.home), *_processes(loaded), *_books(loaded)]
+    findings = [
+        *_providers(loaded),
+        *_home(loaded.settings.home),
+        *_vault(loaded),
+        *_processes(loaded),
+        *_books(loaded),
+    ]
     if as_json:
         print_json([{"what": each.what, "verdict": each.verdict, "says": each.says} for each in findings])
     else:
@@ -87,6 +93,21 @@ def _home(home: Path) -> Iterator[Finding]:
     low = free < LOW_DISK_BYTES
     says = f"{free / (1 << 30):.1f} GiB free"
     yield Finding("disk", Verdict.WRONG if low else Verdict.OK, says + (": make room, or calls are refused" * low))
+
+
+def _vault(loaded: Loaded) -> Iterator[Finding]:
+    """Whether it has a key; no service is asked."""
+    from sidecar.vault import open_vault
+
+    wrong: list[str] = []
+    vault = open_vault(loaded.encryption, wrong.append)
+    for each in wrong:
+        yield Finding("vault", Verdict.WRONG, each)
+    if vault.ready:
+        yield Finding("vault", Verdict.OK, "keys of workspaces can be encrypted and opened")
+    elif not wrong:
+        says = "locked: `taximeter up` makes a key at its first start, or set AI_ENCRYPTION_KEY"
+        yield Finding("vault", Verdict.NOTE, says)
 
 
 def _processes(loaded: Loaded) -> Iterator[Finding]:
