@@ -25,49 +25,49 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ataximeter/v1/budgets.proto\x12\x0ctaximeter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x04\n\x06\x42udget\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12(\n\x05scope\x18\x04 \x01(\x0e\x32\x19.taximeter.v1.BudgetScope\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12*\n\x06window\x18\x06 \x01(\x0e\x32\x1a.taximeter.v1.BudgetWindow\x12\x11\n\ttime_zone\x18\x07 \x01(\t\x12\x16\n\tlimit_usd\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0climit_tokens\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0elimit_requests\x18\n \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0csoft_percent\x18\x0b \x01(\x05H\x03\x88\x01\x01\x12\x11\n\tsoft_only\x18\x0c \x01(\x08\x12\x13\n\x06shrink\x18\r \x01(\x08H\x04\x88\x01\x01\x12(\n\x08unpriced\x18\x0e \x01(\x0e\x32\x16.taximeter.v1.Unpriced\x12\x1a\n\rcount_at_risk\x18\x0f \x01(\x08H\x05\x88\x01\x01\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x11 \x01(\tB\x0c\n\n_limit_usdB\x0f\n\r_limit_tokensB\x11\n\x0f_limit_requestsB\x0f\n\r_soft_percentB\t\n\x07_shrinkB\x10\n\x0e_count_at_risk\"\x96\x01\n\rBudgetMeasure\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\t\x12\r\n\x05spent\x18\x03 \x01(\t\x12\x0c\n\x04held\x18\x04 \x01(\t\x12\x11\n\tremaining\x18\x05 \x01(\t\x12\x15\n\x08\x66orecast\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cused_percent\x18\x07 \x01(\x01\x42\x0b\n\t_forecast\"\xcb\x02\n\x0c\x42udgetStatus\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Budget\x12\x30\n\x0cwindow_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nwindow_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08measures\x18\x04 \x03(\x0b\x32\x1b.taximeter.v1.BudgetMeasure\x12\r\n\x05state\x18\x05 \x01(\t\x12\x31\n\rsoft_alert_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rhard_alert_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07refused\x18\x08 \x01(\x03\";\n\x13\x43reateBudgetRequest\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Budget\"B\n\x14\x43reateBudgetResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.BudgetStatus\"O\n\x12ListBudgetsRequest\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.taximeter.v1.BudgetScope\x12\x0f\n\x07subject\x18\x02 \x01(\t\"<\n\x13ListBudgetsResponse\x12%\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x14.taximeter.v1.Budget\";\n\x13UpdateBudgetRequest\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Budget\"B\n\x14UpdateBudgetResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.BudgetStatus\"(\n\x13\x44\x65leteBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse\"+\n\x16GetBudgetStatusRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"G\n\x17GetBudgetStatusResponse\x12,\n\x08statuses\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.BudgetStatus\"\x15\n\x13WatchBudgetsRequest\"D\n\x14WatchBudgetsResponse\x12,\n\x08statuses\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.BudgetStatus*\x8e\x01\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42UDGET_SCOPE_WORKSPACE\x10\x01\x12\x14\n\x10\x42UDGET_SCOPE_KEY\x10\x02\x12\x16\n\x12\x42UDGET_SCOPE_ALIAS\x10\x03\x12\x17\n\x13\x42UDGET_SCOPE_CALLER\x10\x04*\x8e\x01\n\x0c\x42udgetWindow\x12\x1d\n\x19\x42UDGET_WINDOW_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_WINDOW_DAY\x10\x01\x12\x16\n\x12\x42UDGET_WINDOW_WEEK\x10\x02\x12\x17\n\x13\x42UDGET_WINDOW_MONTH\x10\x03\x12\x17\n\x13\x42UDGET_WINDOW_TOTAL\x10\x04*M\n\x08Unpriced\x12\x18\n\x14UNPRICED_UNSPECIFIED\x10\x00\x12\x13\n\x0fUNPRICED_REFUSE\x10\x01\x12\x12\n\x0eUNPRICED_ALLOW\x10\x02\x32\xa1\x04\n\rBudgetService\x12U\n\x0c\x43reateBudget\x12!.taximeter.v1.CreateBudgetRequest\x1a\".taximeter.v1.CreateBudgetResponse\x12R\n\x0bListBudgets\x12 .taximeter.v1.ListBudgetsRequest\x1a!.taximeter.v1.ListBudgetsResponse\x12U\n\x0cUpdateBudget\x12!.taximeter.v1.UpdateBudgetRequest\x1a\".taximeter.v1.UpdateBudgetResponse\x12U\n\x0c\x44\x65leteBudget\x12!.taximeter.v1.DeleteBudgetRequest\x1a\".taximeter.v1.DeleteBudgetResponse\x12^\n\x0fGetBudgetStatus\x12$.taximeter.v1.GetBudgetStatusRequest\x1a%.taximeter.v1.GetBudgetStatusResponse\x12W\n\x0cWatchBudgets\x12!.taximeter.v1.WatchBudgetsRequest\x1a\".taximeter.v1.WatchBudgetsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ataximeter/v1/budgets.proto\x12\x0ctaximeter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n\x06\x42udget\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12(\n\x05scope\x18\x04 \x01(\x0e\x32\x19.taximeter.v1.BudgetScope\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12*\n\x06window\x18\x06 \x01(\x0e\x32\x1a.taximeter.v1.BudgetWindow\x12\x11\n\ttime_zone\x18\x07 \x01(\t\x12\x16\n\tlimit_usd\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0climit_tokens\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0elimit_requests\x18\n \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0csoft_percent\x18\x0b \x01(\x05H\x03\x88\x01\x01\x12\x11\n\tsoft_only\x18\x0c \x01(\x08\x12\x13\n\x06shrink\x18\r \x01(\x08H\x04\x88\x01\x01\x12(\n\x08unpriced\x18\x0e \x01(\x0e\x32\x16.taximeter.v1.Unpriced\x12\x1a\n\rcount_at_risk\x18\x0f \x01(\x08H\x05\x88\x01\x01\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x11 \x01(\t\x12\x0f\n\x07imposed\x18\x12 \x01(\x08\x42\x0c\n\n_limit_usdB\x0f\n\r_limit_tokensB\x11\n\x0f_limit_requestsB\x0f\n\r_soft_percentB\t\n\x07_shrinkB\x10\n\x0e_count_at_risk\"\x96\x01\n\rBudgetMeasure\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\t\x12\r\n\x05spent\x18\x03 \x01(\t\x12\x0c\n\x04held\x18\x04 \x01(\t\x12\x11\n\tremaining\x18\x05 \x01(\t\x12\x15\n\x08\x66orecast\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cused_percent\x18\x07 \x01(\x01\x42\x0b\n\t_forecast\"\xcb\x02\n\x0c\x42udgetStatus\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Budget\x12\x30\n\x0cwindow_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nwindow_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08measures\x18\x04 \x03(\x0b\x32\x1b.taximeter.v1.BudgetMeasure\x12\r\n\x05state\x18\x05 \x01(\t\x12\x31\n\rsoft_alert_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rhard_alert_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07refused\x18\x08 \x01(\x03\";\n\x13\x43reateBudgetRequest\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Budget\"B\n\x14\x43reateBudgetResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.BudgetStatus\"e\n\x12ListBudgetsRequest\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.taximeter.v1.BudgetScope\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\"<\n\x13ListBudgetsResponse\x12%\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x14.taximeter.v1.Budget\";\n\x13UpdateBudgetRequest\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Budget\"B\n\x14UpdateBudgetResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.BudgetStatus\"(\n\x13\x44\x65leteBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse\"A\n\x16GetBudgetStatusRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\"G\n\x17GetBudgetStatusResponse\x12,\n\x08statuses\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.BudgetStatus\"+\n\x13WatchBudgetsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\"U\n\x14WatchBudgetsResponse\x12,\n\x08statuses\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.BudgetStatus\x12\x0f\n\x07\x64\x65leted\x18\x02 \x03(\t*\x8e\x01\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42UDGET_SCOPE_WORKSPACE\x10\x01\x12\x14\n\x10\x42UDGET_SCOPE_KEY\x10\x02\x12\x16\n\x12\x42UDGET_SCOPE_ALIAS\x10\x03\x12\x17\n\x13\x42UDGET_SCOPE_CALLER\x10\x04*\x8e\x01\n\x0c\x42udgetWindow\x12\x1d\n\x19\x42UDGET_WINDOW_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_WINDOW_DAY\x10\x01\x12\x16\n\x12\x42UDGET_WINDOW_WEEK\x10\x02\x12\x17\n\x13\x42UDGET_WINDOW_MONTH\x10\x03\x12\x17\n\x13\x42UDGET_WINDOW_TOTAL\x10\x04*M\n\x08Unpriced\x12\x18\n\x14UNPRICED_UNSPECIFIED\x10\x00\x12\x13\n\x0fUNPRICED_REFUSE\x10\x01\x12\x12\n\x0eUNPRICED_ALLOW\x10\x02\x32\xa1\x04\n\rBudgetService\x12U\n\x0c\x43reateBudget\x12!.taximeter.v1.CreateBudgetRequest\x1a\".taximeter.v1.CreateBudgetResponse\x12R\n\x0bListBudgets\x12 .taximeter.v1.ListBudgetsRequest\x1a!.taximeter.v1.ListBudgetsResponse\x12U\n\x0cUpdateBudget\x12!.taximeter.v1.UpdateBudgetRequest\x1a\".taximeter.v1.UpdateBudgetResponse\x12U\n\x0c\x44\x65leteBudget\x12!.taximeter.v1.DeleteBudgetRequest\x1a\".taximeter.v1.DeleteBudgetResponse\x12^\n\x0fGetBudgetStatus\x12$.taximeter.v1.GetBudgetStatusRequest\x1a%.taximeter.v1.GetBudgetStatusResponse\x12W\n\x0cWatchBudgets\x12!.taximeter.v1.WatchBudgetsRequest\x1a\".taximeter.v1.WatchBudgetsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'taximeter.v1.budgets_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BUDGETSCOPE']._serialized_start=1812
-  _globals['_BUDGETSCOPE']._serialized_end=1954
-  _globals['_BUDGETWINDOW']._serialized_start=1957
-  _globals['_BUDGETWINDOW']._serialized_end=2099
-  _globals['_UNPRICED']._serialized_start=2101
-  _globals['_UNPRICED']._serialized_end=2178
+  _globals['_BUDGETSCOPE']._serialized_start=1912
+  _globals['_BUDGETSCOPE']._serialized_end=2054
+  _globals['_BUDGETWINDOW']._serialized_start=2057
+  _globals['_BUDGETWINDOW']._serialized_end=2199
+  _globals['_UNPRICED']._serialized_start=2201
+  _globals['_UNPRICED']._serialized_end=2278
   _globals['_BUDGET']._serialized_start=78
-  _globals['_BUDGET']._serialized_end=644
-  _globals['_BUDGETMEASURE']._serialized_start=647
-  _globals['_BUDGETMEASURE']._serialized_end=797
-  _globals['_BUDGETSTATUS']._serialized_start=800
-  _globals['_BUDGETSTATUS']._serialized_end=1131
-  _globals['_CREATEBUDGETREQUEST']._serialized_start=1133
-  _globals['_CREATEBUDGETREQUEST']._serialized_end=1192
-  _globals['_CREATEBUDGETRESPONSE']._serialized_start=1194
-  _globals['_CREATEBUDGETRESPONSE']._serialized_end=1260
-  _globals['_LISTBUDGETSREQUEST']._serialized_start=1262
-  _globals['_LISTBUDGETSREQUEST']._serialized_end=1341
-  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1343
-  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1403
-  _globals['_UPDATEBUDGETREQUEST']._serialized_start=1405
-  _globals['_UPDATEBUDGETREQUEST']._serialized_end=1464
-  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=1466
-  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=1532
-  _globals['_DELETEBUDGETREQUEST']._serialized_start=1534
-  _globals['_DELETEBUDGETREQUEST']._serialized_end=1574
-  _globals['_DELETEBUDGETRESPONSE']._serialized_start=1576
-  _globals['_DELETEBUDGETRESPONSE']._serialized_end=1598
-  _globals['_GETBUDGETSTATUSREQUEST']._serialized_start=1600
-  _globals['_GETBUDGETSTATUSREQUEST']._serialized_end=1643
-  _globals['_GETBUDGETSTATUSRESPONSE']._serialized_start=1645
-  _globals['_GETBUDGETSTATUSRESPONSE']._serialized_end=1716
-  _globals['_WATCHBUDGETSREQUEST']._serialized_start=1718
-  _globals['_WATCHBUDGETSREQUEST']._serialized_end=1739
-  _globals['_WATCHBUDGETSRESPONSE']._serialized_start=1741
-  _globals['_WATCHBUDGETSRESPONSE']._serialized_end=1809
-  _globals['_BUDGETSERVICE']._serialized_start=2181
-  _globals['_BUDGETSERVICE']._serialized_end=2726
+  _globals['_BUDGET']._serialized_end=661
+  _globals['_BUDGETMEASURE']._serialized_start=664
+  _globals['_BUDGETMEASURE']._serialized_end=814
+  _globals['_BUDGETSTATUS']._serialized_start=817
+  _globals['_BUDGETSTATUS']._serialized_end=1148
+  _globals['_CREATEBUDGETREQUEST']._serialized_start=1150
+  _globals['_CREATEBUDGETREQUEST']._serialized_end=1209
+  _globals['_CREATEBUDGETRESPONSE']._serialized_start=1211
+  _globals['_CREATEBUDGETRESPONSE']._serialized_end=1277
+  _globals['_LISTBUDGETSREQUEST']._serialized_start=1279
+  _globals['_LISTBUDGETSREQUEST']._serialized_end=1380
+  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1382
+  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1442
+  _globals['_UPDATEBUDGETREQUEST']._serialized_start=1444
+  _globals['_UPDATEBUDGETREQUEST']._serialized_end=1503
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=1505
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=1571
+  _globals['_DELETEBUDGETREQUEST']._serialized_start=1573
+  _globals['_DELETEBUDGETREQUEST']._serialized_end=1613
+  _globals['_DELETEBUDGETRESPONSE']._serialized_start=1615
+  _globals['_DELETEBUDGETRESPONSE']._serialized_end=1637
+  _globals['_GETBUDGETSTATUSREQUEST']._serialized_start=1639
+  _globals['_GETBUDGETSTATUSREQUEST']._serialized_end=1704
+  _globals['_GETBUDGETSTATUSRESPONSE']._serialized_start=1706
+  _globals['_GETBUDGETSTATUSRESPONSE']._serialized_end=1777
+  _globals['_WATCHBUDGETSREQUEST']._serialized_start=1779
+  _globals['_WATCHBUDGETSREQUEST']._serialized_end=1822
+  _globals['_WATCHBUDGETSRESPONSE']._serialized_start=1824
+  _globals['_WATCHBUDGETSRESPONSE']._serialized_end=1909
+  _globals['_BUDGETSERVICE']._serialized_start=2281
+  _globals['_BUDGETSERVICE']._serialized_end=2826
 # @@protoc_insertion_point(module_scope)

@@ -109,6 +109,7 @@ class Budget(_message.Message):
     COUNT_AT_RISK_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    IMPOSED_FIELD_NUMBER: _builtins.int
     budget_id: _builtins.str
     workspace_id: _builtins.str
     name: _builtins.str
@@ -134,6 +135,8 @@ class Budget(_message.Message):
     count_at_risk: _builtins.bool
     """Count what a provider may have billed without saying so. Absent: true."""
     created_by: _builtins.str
+    imposed: _builtins.bool
+    """Made by the operator for another workspace: only the operator changes it."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -156,10 +159,11 @@ class Budget(_message.Message):
         count_at_risk: _builtins.bool | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
+        imposed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count_at_risk", b"_count_at_risk", "_limit_requests", b"_limit_requests", "_limit_tokens", b"_limit_tokens", "_limit_usd", b"_limit_usd", "_shrink", b"_shrink", "_soft_percent", b"_soft_percent", "count_at_risk", b"count_at_risk", "created_at", b"created_at", "limit_requests", b"limit_requests", "limit_tokens", b"limit_tokens", "limit_usd", b"limit_usd", "shrink", b"shrink", "soft_percent", b"soft_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_at_risk", b"_count_at_risk", "_limit_requests", b"_limit_requests", "_limit_tokens", b"_limit_tokens", "_limit_usd", b"_limit_usd", "_shrink", b"_shrink", "_soft_percent", b"_soft_percent", "budget_id", b"budget_id", "count_at_risk", b"count_at_risk", "created_at", b"created_at", "created_by", b"created_by", "limit_requests", b"limit_requests", "limit_tokens", b"limit_tokens", "limit_usd", b"limit_usd", "name", b"name", "scope", b"scope", "shrink", b"shrink", "soft_only", b"soft_only", "soft_percent", b"soft_percent", "subject", b"subject", "time_zone", b"time_zone", "unpriced", b"unpriced", "window", b"window", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_at_risk", b"_count_at_risk", "_limit_requests", b"_limit_requests", "_limit_tokens", b"_limit_tokens", "_limit_usd", b"_limit_usd", "_shrink", b"_shrink", "_soft_percent", b"_soft_percent", "budget_id", b"budget_id", "count_at_risk", b"count_at_risk", "created_at", b"created_at", "created_by", b"created_by", "imposed", b"imposed", "limit_requests", b"limit_requests", "limit_tokens", b"limit_tokens", "limit_usd", b"limit_usd", "name", b"name", "scope", b"scope", "shrink", b"shrink", "soft_only", b"soft_only", "soft_percent", b"soft_percent", "subject", b"subject", "time_zone", b"time_zone", "unpriced", b"unpriced", "window", b"window", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_at_risk: _TypeAlias = _typing.Literal["count_at_risk"]  # noqa: Y015
     _WhichOneofArgType__count_at_risk: _TypeAlias = _typing.Literal["_count_at_risk", b"_count_at_risk"]  # noqa: Y015
@@ -328,17 +332,21 @@ class ListBudgetsRequest(_message.Message):
 
     SCOPE_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
     scope: Global___BudgetScope.ValueType
     subject: _builtins.str
+    workspace_id: _builtins.str
+    """Empty: the caller's own."""
     def __init__(
         self,
         *,
         scope: Global___BudgetScope.ValueType = ...,
         subject: _builtins.str = ...,
+        workspace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope", "subject", b"subject", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -445,16 +453,20 @@ class GetBudgetStatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BUDGET_ID_FIELD_NUMBER: _builtins.int
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
     budget_id: _builtins.str
     """Empty: all of the workspace."""
+    workspace_id: _builtins.str
+    """Empty: the caller's own."""
     def __init__(
         self,
         *,
         budget_id: _builtins.str = ...,
+        workspace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -484,12 +496,17 @@ Global___GetBudgetStatusResponse: _TypeAlias = GetBudgetStatusResponse  # noqa: 
 class WatchBudgetsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
+    workspace_id: _builtins.str
+    """Empty: the caller's own."""
     def __init__(
         self,
+        *,
+        workspace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -500,16 +517,22 @@ class WatchBudgetsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STATUSES_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetStatus]: ...
+    @_builtins.property
+    def deleted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of budgets that are no more."""
+
     def __init__(
         self,
         *,
         statuses: _abc.Iterable[Global___BudgetStatus] | None = ...,
+        deleted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
