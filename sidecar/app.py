@@ -4,66 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
-import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from sidecar import home, logs
-from sidecar.budget import PassThrough
-from sidecar.control.errors import CannotOpen
-from sidecar.core import ids
-from sidecar.core.catalog import Catalog
-from sidecar.core.clock import Clock
-from sidecar.core.control import Role
-from sidecar.edge import catalog as catalog_service
-from sidecar.edge import config, invocation, models, usage
-from sidecar.edge.auth import Callers, Tokenless
-from sidecar.edge.choosing import Choosing
 from sidecar.edge.door import Bound, open_door
 from sidecar.edge.gate import Gate
-from sidecar.edge.health import HealthView
 from sidecar.edge.listen import CannotListen
-from sidecar.edge.rpc import Border
 from sidecar.edge.server import Server
 from sidecar.edge.state import state
 from sidecar.edge.watch import HealthWatch
+from sidecar.engine import CANNOT_OPEN, Engine, running
 from sidecar.hangup import Hangup
-from sidecar.health import Health
-from sidecar.invoker import Invoker, abandoning
-from sidecar.invoker.prober import Prober
-from sidecar.journal import Journal, JournalFull, JournalPolicy, JournalVersionError, recover
-from sidecar.limits import Limits
-from sidecar.plane.plane import ControlPlane
-from sidecar.pricing import PriceFileError, Pricing
-from sidecar.pricing.estimate import estimate
-from sidecar.providers import registry
-from sidecar.providers.transport import HttpxTransport
-from sidecar.reload import Reread, followed, preparing
-from sidecar.settings import Configuration, Loaded, Settings, reload_on_change, reload_on_signal
-
-if TYPE_CHECKING:
-    from sidecar.control.store import ControlStore
+from sidecar.reload import Reread
+from sidecar.services import services
+from sidecar.settings import Configuration, Loaded, reload_on_change, reload_on_signal
 
 STATE_EVERY_S = 5.0
-CANNOT_START = (
-    home.AlreadyRunning,
-    home.CannotUse,
-    CannotListen,
-    CannotOpen,
-    PriceFileError,
-    JournalFull,
-    JournalVersionError,
-    OSError,
-)
+CANNOT_START = (home.AlreadyRunning, home.CannotUse, CannotListen, *CANNOT_OPEN)
 """Their messages say what to do; another start would meet the same."""
 ENDING_S = 5.0
 """For calls that were cancelled to write their records, which takes milliseconds."""
@@ -125,116 +90,28 @@ async def run(loaded: Loaded, reread: Reread, ready: Callable[[Bound], None] = l
 @asynccontextmanager
 async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any) -> AsyncIterator[_Sidecar]:
     """Everything open and listening; closed in the opposite order."""
-    settings, clock, broken = loaded.settings, Clock(), asyncio.Event()
+    settings = loaded.settings
     async with AsyncExitStack() as stack:
         lock = stack.enter_context(home.held(settings.home))
-        plane = ControlPlane(partial(_store, settings, clock), clock, log)
-        stack.push_async_callback(plane.close)
-        pricing, _ = await asyncio.gather(_pricing(settings, clock), plane.open())
-        configuration = Configuration(loaded, preparing(reread, pricing), clock, log)
-
-        def catalog() -> Catalog:
-            return configuration.catalog
-
-        journal = _journal(loaded, pricing, clock, broken, log)
-        stack.push_async_callback(journal.close)
-        transport = HttpxTransport()
-        stack.push_async_callback(transport.close)
-        health = Health(loaded.catalog.breaker, clock, loaded.catalog.time_scale)
-        limits = Limits(clock, loaded.catalog.time_scale)
-        invoker = Invoker(
-            catalog=catalog,
-            wires=registry.wire,
-            transport=transport,
-            pricing=pricing,
-            estimate=estimate,
-            journal=journal,
-            health=health,
-            limits=limits,
-            budgets=PassThrough(),
-            clock=clock,
-            random=random.random,
-            log=log,
-            explains=partial(logging.getLogger("sidecar").isEnabledFor, logging.DEBUG),
-        )
-        prober = Prober(
-            catalog=catalog,
-            wires=registry.wire,
-            transport=transport,
-            health=health,
-            clock=clock,
-            random=random.random,
-            log=log,
-        )
-        stack.push_async_callback(prober.close)
-        view = HealthView(catalog, health, prober, limits.snapshot)
-        watch = HealthWatch(view)
-        health.changed = watch.changed
-        gate = Gate(settings.max_calls)
-        followed(configuration, health, limits, gate)
-        relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
-        stack.push_async_callback(relay.close)
-        tokenless = Tokenless(Role(settings.local_role), settings.require_token)
-        callers = Callers(lambda: plane.control, clock, tokenless)
-        border = Border(callers, gate, log, settings.max_message_bytes)
-        calls = invocation.InvocationService(invoker, catalog, gate, clock, settings.max_tags)
-        known = catalog_service.CatalogService(catalog, pricing, view, watch, prober)
-        choosing = Choosing(invoker.explain, catalog, pricing, clock, settings.max_tags)
-        services = {
-            invocation.SERVICE: calls.handlers(border),
-            catalog_service.SERVICE: {**known.handlers(border), **choosing.handlers(border)},
-            config.SERVICE: config.ConfigService(configuration).handlers(border),
-            models.SERVICE: models.ModelService(catalog, transport).handlers(border),
-            usage.SERVICE.full_name: relay.handlers(border),
-        }
-        server = Server(services, settings.max_message_bytes)
+        engine = await stack.enter_async_context(running(loaded, reread, log))
+        offered = services(engine)
+        stack.push_async_callback(offered.relay.close)
+        server = Server(offered.by_name, settings.max_message_bytes)
         bound = open_door(server, settings)
         await server.start()
-        stack.push_async_callback(_stop, server, gate)
+        stack.push_async_callback(_stop, server, offered.gate)
         lock.tell(bound.address, bound.socket)
         for work in (
-            _tell_state(journal, health, gate, clock),
-            reload_on_change(configuration),
-            reload_on_signal(configuration, hangup),
-            prober.keep_probing(lambda: configuration.loaded.settings.probe_interval_s),
-            plane.keep_fresh(),
+            _tell_state(engine, offered.gate),
+            reload_on_change(engine.configuration),
+            reload_on_signal(engine.configuration, hangup),
+            engine.prober.keep_probing(lambda: engine.configuration.loaded.settings.probe_interval_s),
+            engine.plane.keep_fresh(),
+            engine.catalogs.keep_opening(),
+            engine.opening.keep_opening(),
         ):
             stack.callback(asyncio.create_task(work).cancel)
-        yield _Sidecar(server, gate, bound, broken, configuration, watch)
-
-
-async def _pricing(settings: Settings, clock: Clock) -> Pricing:
-    """The price data is read beside the loop: it takes a fifth of a second. Raises PriceFileError."""
-    pricing = Pricing(settings.prices_file, clock)
-    await asyncio.to_thread(pricing.preload)
-    return pricing
-
-
-def _store(settings: Settings, clock: Clock) -> ControlStore:
-    """In the plane's thread, which imports SQLAlchemy meanwhile: that takes a fifth of a second too."""
-    from sidecar.control.store import ControlStore
-
-    return ControlStore(settings.control_url, clock)
-
-
-def _journal(loaded: Loaded, pricing: Pricing, clock: Clock, broken: asyncio.Event, log: Any) -> Journal:
-    """Ends what an earlier incarnation left open, then begins a journal of its own. Raises CANNOT_START."""
-    settings = loaded.settings
-    directory = settings.home / "journal"
-    recovered = recover(directory, clock, abandoning(loaded.catalog, pricing, estimate))
-    if recovered:
-        log.warning("recovered", calls=recovered, status="abandoned")
-
-    def failed(error: BaseException) -> None:
-        log.error("journal_failed", error=str(error))
-        broken.set()
-
-    policy = JournalPolicy(
-        segment_bytes=settings.journal_segment_bytes,
-        keep_s=settings.journal_keep_s,
-        backlog_max_bytes=settings.journal_backlog_max_bytes,
-    )
-    return Journal.open(directory, ids.ulid(), policy, clock, failed)
+        yield _Sidecar(server, offered.gate, bound, engine.broken, engine.configuration, offered.watch)
 
 
 async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
@@ -257,10 +134,12 @@ async def _stop(server: Server, gate: Gate) -> None:
             await gate.idle()
 
 
-async def _tell_state(journal: Journal, health: Health, gate: Gate, clock: Clock) -> None:
+async def _tell_state(engine: Engine, gate: Gate) -> None:
     while True:
         await asyncio.sleep(STATE_EVERY_S)
-        journal.state(state(clock.wall_ns(), gate, health.snapshot()))
+        engine.budgets.expire()
+        now_ns = engine.clock.wall_ns()
+        engine.journal.state(state(now_ns, gate, engine.health.snapshot(), engine.budgets.statuses()))
 
 
 async def _first(*waits: Any) -> None:

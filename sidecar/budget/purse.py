@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from sidecar.budget.account import NO_LIMIT, Account
-from sidecar.budget.charges import Amounts, counted, counted_at_ns
+from sidecar.budget.account import Account
+from sidecar.budget.charges import Amounts
 from sidecar.budget.windows import window_at
-from sidecar.core.call import CallRecord
 from sidecar.core.control import DEFAULT_WORKSPACE, Budget, BudgetScope, Window
 
 WINDOWS_KEPT = 2
@@ -120,9 +119,9 @@ class Purse:
         return state_of(self.current)
 
     def open(self, state: WindowState) -> Account | None:
-        """None: nobody waits for that any more."""
-        account = self.window(state.start_ns)
-        if account is None or account.known or state.count_at_risk != self.budget.count_at_risk:
+        """None: nobody waits for that any more. A window that has turned meanwhile is over, and a later one known."""
+        account = self.current
+        if account.known or account.start_ns != state.start_ns or state.count_at_risk != self.budget.count_at_risk:
             return None
         account.soft_alert_ns = account.soft_alert_ns or state.soft_alert_ns
         account.hard_alert_ns = account.hard_alert_ns or state.hard_alert_ns
@@ -177,16 +176,3 @@ def state_of(account: Account) -> WindowState:
 
 def _spent(state: WindowState) -> Amounts:
     return Amounts(state.spent_picodollars, state.spent_tokens, state.spent_requests)
-
-
-def without(state: WindowState, record: CallRecord) -> WindowState:
-    """As it stood before the record was counted."""
-    amounts = counted(record, state.budget)
-    if not amounts.requests or not state.start_ns <= counted_at_ns(record) < (state.end_ns or NO_LIMIT):
-        return state
-    return replace(
-        state,
-        spent_picodollars=state.spent_picodollars - amounts.picodollars,
-        spent_tokens=state.spent_tokens - amounts.tokens,
-        spent_requests=state.spent_requests - amounts.requests,
-    )

@@ -37,6 +37,9 @@ def metering(record: CallRecord) -> pb.Metering:
         overhead=duration(record.overhead_ns),
         request_id=record.request_id,
         skips=[_skip(skip) for skip in record.skips],
+        alias_version=record.alias_version,
+        max_tokens_granted=record.max_tokens_granted,
+        key_owner=record.key_owner,
     )
     if record.first_token_ns is not None:
         told.time_to_first_token.CopyFrom(duration(record.first_token_ns - record.started_ns))

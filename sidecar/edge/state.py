@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sidecar.budget import Status
 from sidecar.edge.gate import Gate
 from sidecar.health import TargetHealth
 from taximeter.journal.v1 import journal_pb2
 
 
-def state(at_ns: int, gate: Gate, targets: Sequence[TargetHealth]) -> journal_pb2.State:
+def state(
+    at_ns: int, gate: Gate, targets: Sequence[TargetHealth], budgets: Sequence[Status] = ()
+) -> journal_pb2.State:
     """`at_ns`: UTC."""
     return journal_pb2.State(
         at_ns=at_ns,
@@ -17,7 +20,26 @@ def state(at_ns: int, gate: Gate, targets: Sequence[TargetHealth]) -> journal_pb
         unauthenticated=gate.unauthenticated,
         undecodable=gate.undecodable,
         shed=gate.shed,
+        replayed=gate.replayed,
         targets=[_target(each) for each in targets],
+        budgets=[_budget(each) for each in budgets],
+    )
+
+
+def _budget(stands: Status) -> journal_pb2.BudgetState:
+    budget = stands.budget
+    return journal_pb2.BudgetState(
+        budget_id=budget.budget_id,
+        name=budget.name,
+        workspace=budget.workspace,
+        scope=budget.scope.value,
+        subject=budget.subject,
+        window_start_ns=stands.start_ns,
+        window_end_ns=stands.end_ns,
+        measures=[
+            journal_pb2.BudgetMeasure(unit=each.unit, limit=each.limit, spent=each.spent, held=each.held)
+            for each in stands.measures
+        ],
     )
 
 

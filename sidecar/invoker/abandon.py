@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sidecar.core.call import UNPRICED, Attempt, AttemptStatus, CallRecord, CallStatus, Usage, UsageSource
 from sidecar.core.catalog import Catalog
-from sidecar.invoker.meter import Estimate, Prices, total
+from sidecar.invoker.meter import Estimate, Prices, bounded_tokens, total
 from sidecar.pricing.estimate import ESTIMATOR_VERSION
 
 
@@ -43,11 +43,12 @@ def abandoning(catalog: Catalog, prices: Prices, estimate: Estimate) -> Callable
             return attempt
         account = catalog.accounts.get(attempt.target.provider)
         usage = Usage(input=estimate(started.operation, started.bytes_in, 0).input)
-        cost, bound = UNPRICED, None
+        cost, bound, tokens = UNPRICED, None, 0
         if account is not None:
             model = attempt.target.model
             cost = prices.cost(account, model, "", usage, attempt.started_ns)
             bound = prices.bound(account, model, started.bytes_in, started.parameters.max_tokens)
+            tokens = bounded_tokens(started, prices.facts(account, model))
         return replace(
             attempt,
             status=AttemptStatus.ABANDONED,
@@ -57,6 +58,7 @@ def abandoning(catalog: Catalog, prices: Prices, estimate: Estimate) -> Callable
             estimator_version=ESTIMATOR_VERSION,
             cost=cost,
             cost_at_risk_picodollars=max((bound or 0) - (cost.amount_picodollars or 0), 0),
+            tokens_at_risk=max(tokens - (usage.input or 0), 0),
             maybe_billed=True,
         )
 

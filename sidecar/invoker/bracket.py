@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sidecar.budget import Hold
 from sidecar.core import ids
@@ -16,9 +16,11 @@ from sidecar.invoker.events import CallFailed, Outcome
 from sidecar.invoker.exchange import DeadlinePassed
 from sidecar.invoker.live import Live
 from sidecar.invoker.meter import UNMETERED, Bill, bill
+from sidecar.invoker.outlay import Outlay
 from sidecar.invoker.record import ANSWERED, OPEN, Course, Ending, Identity, build, failed
 from sidecar.invoker.rooms import Rooms
 from sidecar.journal import JournalFailed, JournalFull
+from sidecar.limits import Permit
 from sidecar.providers.wire import Reply
 from taximeter.v1 import invocation_pb2 as pb
 
@@ -40,8 +42,11 @@ class Bracket:
     def __init__(self, call: Call, catalog: Catalog, rooms: Rooms, seq: int) -> None:
         self.call = call
         self.catalog = catalog
-        self.course = Course()
-        self.hold: Hold | None = None
+        self.course = Course(budget_ns=rooms.budgets.stamp(call.started_ns))
+        self.outlay: Outlay | None = None
+        """None: no budget watches the call."""
+        self.place: Permit | None = None
+        """At an alias that has limits of its own."""
         self._rooms = rooms
         self._known = Identity(rooms.journal.sidecar_id, seq, ids.span_id(), ids.span_id())
         self._live: Live | None = None
@@ -50,11 +55,24 @@ class Bracket:
     def __enter__(self) -> Self:
         return self
 
+    @property
+    def payload(self) -> Any:
+        """As it goes out."""
+        return self.call.payload if self.outlay is None else self.outlay.payload
+
     def open(self, live: Live) -> None:
         """An attempt is about to leave. Raises JournalFull, JournalFailed: then it must not."""
+        if self.outlay is not None:
+            self._told_of_outlay(self.outlay)
         record = build(self.call, self._known, self.course, OPEN, self._now_ns(), under_way=(live.opened(),))
         self._rooms.journal.started(record)
         self._live = live
+
+    def _told_of_outlay(self, outlay: Outlay) -> None:
+        """So that a record that a kill leaves open counts in the same windows."""
+        if outlay.hold is not None:
+            self.course.budget_ns = outlay.hold.budget_ns or self.course.budget_ns
+        self.course.max_tokens_granted = outlay.granted
 
     def delivers(self, live: Live) -> None:
         """Content of this attempt goes to the caller from now on."""
@@ -99,14 +117,26 @@ class Bracket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         ending = self._ending(error)
-        self.record = build(self.call, self._known, self.course, ending, self._now_ns())
-        if self.hold is not None:
-            self._rooms.budgets.settle(self.hold, self.record)
-        self._durable = self._rooms.journal.finished(self.record)
+        if self.place is not None:
+            self.place.release(0)
+        budgets, hold = self._rooms.budgets, self._hold()
+        record = build(self.call, self._known, self.course, ending, self._now_ns())
+        self.record = record = budgets.noted(hold, record)
+        # Written before it is counted: a snapshot that this very write begins must not have it yet.
+        self._durable = self._rooms.journal.finished(record)
+        budgets.settle(hold, record)
         if error is None or isinstance(error, Exception):
             return True
         self._durable.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it
         return False
+
+    def _hold(self) -> Hold | None:
+        """What budgets hold, and what the record has to tell of them."""
+        outlay = self.outlay
+        if outlay is None:
+            return None
+        self.course.budget_alerts += outlay.alerts
+        return outlay.hold
 
     async def outcome(self) -> Outcome:
         """What the call came to, once its record is durable. Raises CallFailed."""

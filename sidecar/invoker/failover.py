@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from sidecar.budget import OverBudget
 from sidecar.core import ids
 from sidecar.core.call import Skip, StreamRecovery, Target
 from sidecar.core.catalog import Key
@@ -42,6 +43,8 @@ class Failover:
         self._span_id = ids.span_id()
         self._fault: Fault | None = None
         self._unsupported = ""
+        self._over: OverBudget | None = None
+        """Why the last key that had no room had none."""
         self._retry_after_s = plan.retry_after_s
         self._given_by: Target | None = None
         """Whose content the caller has."""
@@ -140,6 +143,8 @@ class Failover:
     def _made(self, planned: Planned, permit: Permit) -> Live | None:
         if self.left_s <= 0:
             raise refusals.deadline_exceeded(self._course.attempts)
+        if not self._affords(planned):
+            return None
         codec = self._rooms.wires(planned.account.wire_for(planned.target.model))[self._call.operation]
         request = self._encoded(planned, codec)
         if request is None:
@@ -164,6 +169,26 @@ class Failover:
             choices=self._call.parameters.choice_count or 1,
         )
 
+    def _affords(self, planned: Planned) -> bool:
+        """Leaves the keys whose budgets have no room for this attempt. False: it has none left, and was passed over.
+
+        Raises Refusal where a budget ends the call.
+        """
+        outlay, over = self._bracket.outlay, None
+        if outlay is None:
+            return True
+        while self._keys:
+            over = outlay.attempt(planned, self._keys[0], self._course.attempts)
+            if over is None:
+                return True
+            self._over = over
+            self._keys.popleft()
+        alias = self._plan.pool.alias
+        if over is not None and (alias is None or not alias.fallback_on_budget):
+            raise refusals.over_budget(over)
+        self._pass_over_blocked(FallbackReason.BUDGET, "the budget of its key is used up")
+        return False
+
     def _open(self, live: Live) -> None:
         try:
             self._bracket.open(live)
@@ -176,7 +201,9 @@ class Failover:
         call = self._call
         stream = call.streamed and codec.reader is not None
         try:
-            return codec.encode(call.payload, planned.target.model, stream, planned.account, self._keys[0].secret)
+            return codec.encode(
+                self._bracket.payload, planned.target.model, stream, planned.account, self._keys[0].secret
+            )
         except Unsupported as fault:
             self._unsupported = fault.message
             self._skip("NOT_SUPPORTED", fault.message)
@@ -242,6 +269,8 @@ class Failover:
     def _nobody_left(self) -> Refusal:
         if self._fault is not None:
             return refusals.stopped(RefusalReason.ALL_ATTEMPTS_FAILED, self._fault, self._course.attempts)
+        if self._over is not None:
+            return refusals.over_budget(self._over)
         return refusals.nobody_left(
             self._call,
             self._catalog,

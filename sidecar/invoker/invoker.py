@@ -7,18 +7,20 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from sidecar.budget import Budgets
+from sidecar.budget import Budgets, Who
 from sidecar.core.call import Call, StreamRecovery
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, Refusal
 from sidecar.health import Health
 from sidecar.invoker.bracket import Bracket, journal_refusal
+from sidecar.invoker.doors import let_in
 from sidecar.invoker.events import CallFailed, Outcome, StreamEvent, StreamRestarted, StreamStarted
 from sidecar.invoker.exchange import Exchange
 from sidecar.invoker.failover import Failover
 from sidecar.invoker.live import Live
 from sidecar.invoker.meter import Estimate, Prices
+from sidecar.invoker.outlay import Outlay
 from sidecar.invoker.planner import Explanation, Planner
 from sidecar.invoker.rooms import JournalPort, Rooms
 from sidecar.invoker.whole import in_parts, parts_of
@@ -26,7 +28,7 @@ from sidecar.journal import JournalFailed, JournalFull
 from sidecar.limits import Limits
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import Wire
-from sidecar.routing import nothing_left
+from sidecar.routing import Plan, nothing_left
 
 
 class Invoker:
@@ -35,7 +37,7 @@ class Invoker:
     def __init__(
         self,
         *,
-        catalog: Callable[[], Catalog],
+        catalog: Callable[[str], Catalog],
         wires: Callable[[str], Wire],
         transport: Transport,
         pricing: Prices,
@@ -49,7 +51,8 @@ class Invoker:
         log: Any,
         explains: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`explains`: whether the log takes what explains each choice (LOG_LEVEL=debug)."""
+        """`catalog`: a workspace's, by name; may raise Refusal. `explains`: whether the log takes what explains each
+        choice (LOG_LEVEL=debug)."""
         self._catalog = catalog
         self._rooms = Rooms(wires, pricing, estimate, journal, health, limits, budgets, clock, random, log, explains)
         self._exchange = Exchange(transport, clock, limits)
@@ -115,11 +118,11 @@ class Invoker:
 
     def explain(self, call: Call) -> Explanation:
         """What the call would do now. Nothing is sent, nothing written, no turn taken."""
-        return self._planner.explain(call, self._catalog())
+        return self._planner.explain(call, self._catalog(call.workspace))
 
     def _bracket(self, call: Call) -> Bracket:
         """Raises Refusal if the journal takes no call: that one cannot be recorded."""
-        catalog = self._catalog()
+        catalog = self._catalog(call.workspace)
         try:
             seq = self._rooms.journal.begin()
         except (JournalFull, JournalFailed) as error:
@@ -141,8 +144,20 @@ class Invoker:
             )
         if not made.targets:
             raise nothing_left(call, catalog, made.pool, made.skips, made.retry_after_s)
-        bracket.hold = rooms.budgets.reserve(call, [planned.target for planned in made.targets])
-        return Failover(bracket, made, rooms, outlook)
+        bracket.place = let_in(call, made.pool.alias, rooms.limits)
+        return Failover(bracket, self._reserved(bracket, made), rooms, outlook)
+
+    def _reserved(self, bracket: Bracket, made: Plan) -> Plan:
+        """The plan as far as budgets let it go. Raises Refusal."""
+        call, budgets = bracket.call, self._rooms.budgets
+        if not budgets.watches(Who(call.workspace, call.alias, call.caller)):
+            return made
+        bracket.outlay = outlay = Outlay(call, budgets, self._rooms.prices)
+        targets, skips = outlay.open(made.targets)
+        if not skips:
+            return made
+        bracket.course.skips.extend(skips)
+        return replace(made, targets=tuple(targets))
 
     async def _parts(self, live: Live, left_s: float, catalog: Catalog) -> AsyncGenerator[Any, None]:
         """Nothing, if the operation's answer does not come in parts. A codec that does not stream gives all at once."""

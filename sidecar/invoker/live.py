@@ -139,6 +139,7 @@ class Live:
             estimator_version=bill.estimator_version,
             cost=bill.cost,
             cost_at_risk_picodollars=bill.cost_at_risk_picodollars,
+            tokens_at_risk=bill.tokens_at_risk,
             maybe_billed=bill.maybe_billed,
             bytes_received=self.bytes_received,
             chunks=self.chunks,

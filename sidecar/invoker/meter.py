@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
-from sidecar.core.call import NO_COST, UNPRICED, Attempt, Call, Cost, Usage, UsageSource
+from sidecar.core.call import NO_COST, UNPRICED, Attempt, Call, CallRecord, Cost, Usage, UsageSource
 from sidecar.core.catalog import Account, ModelFacts
+from sidecar.pricing.ceiling import Ceiling
 from sidecar.pricing.estimate import ESTIMATOR_VERSION
 
 Estimate = Callable[[str, int, int], Usage]
@@ -35,6 +36,8 @@ class Prices(Protocol):
     ) -> Cost: ...
 
     def bound(self, account: Account, model: str, input_bytes: int, max_tokens: int | None) -> int | None: ...
+
+    def ceiling(self, account: Account, model: str) -> Ceiling | None: ...
 
     def facts(self, account: Account, model: str) -> ModelFacts: ...
 
@@ -66,6 +69,7 @@ class Bill:
     cost: Cost = NO_COST
     cost_at_risk_picodollars: int = 0
     maybe_billed: bool = False
+    tokens_at_risk: int = 0
 
     @property
     def tokens(self) -> int | None:
@@ -92,7 +96,8 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> 
             usage = replace(told, input=told.input or usage.input, output=usage.output)
     elif received.maybe_billed:
         bound = prices.bound(account, model, call.bytes_in, call.parameters.max_tokens)
-        return Bill(cost_at_risk_picodollars=bound or 0, maybe_billed=True)
+        tokens = bounded_tokens(call, prices.facts(account, model))
+        return Bill(cost_at_risk_picodollars=bound or 0, tokens_at_risk=tokens, maybe_billed=True)
     else:
         return NOTHING
     cost = prices.cost(
@@ -104,6 +109,18 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> 
         provider_cost_picodollars=received.provider_cost_picodollars,
     )
     return Bill(usage, source, version, cost)
+
+
+_ANSWERS = ("chat", "completion")
+
+
+def bounded_tokens(call: Call | CallRecord, known: ModelFacts) -> int:
+    """The most that one attempt can use, in and out."""
+    most_out = call.parameters.max_tokens
+    if most_out is None:
+        most_out = known.most_output_tokens
+    answers = most_out * (call.parameters.choice_count or 1) if call.operation in _ANSWERS else 0
+    return (min(call.bytes_in, known.context_tokens) if known.context_tokens else call.bytes_in) + answers
 
 
 def _half_told(received: Received) -> bool:

@@ -12,7 +12,9 @@ from sidecar.providers.wire import Wire
 from sidecar.routing import Planned, Pool, pool_of
 
 MAX_POOLS = 1024
-"""Direct calls may name any model."""
+"""Of one workspace: direct calls may name any model."""
+MAX_WORKSPACES = 4096
+"""Whose pools are kept; those of the one kept longest go first."""
 _Place = tuple[Target | None, str, Capability | None, Operation]
 
 
@@ -36,20 +38,29 @@ class Pools:
         self._wires = wires
         self._estimate = estimate
         self._prices = prices
-        self._catalog: Catalog | None = None
-        self._kept: dict[_Place, tuple[Pool, Turns]] = {}
+        self._kept: dict[str, tuple[Catalog, dict[_Place, tuple[Pool, Turns]]]] = {}
+        """By workspace."""
 
     def of(self, call: Call, catalog: Catalog) -> tuple[Pool, Turns]:
-        if catalog is not self._catalog or len(self._kept) >= MAX_POOLS:
-            self._catalog, self._kept = catalog, {}
+        kept = self._kept.get(call.workspace)
+        if kept is None or kept[0] is not catalog or len(kept[1]) >= MAX_POOLS:
+            kept = self._keep(call.workspace, catalog)
         place = call.target, call.alias, None if call.alias else call.capability, call.operation
-        found = self._kept.get(place)
+        found = kept[1].get(place)
         if found is None:
             pool = pool_of(call, catalog, self._supports, self._prices.facts)
             found = pool, Turns()
             if pool.known:  # names that callers made up must not push out the real ones
-                self._kept[place] = found
+                kept[1][place] = found
         return found
+
+    def _keep(self, workspace: str, catalog: Catalog) -> tuple[Catalog, dict[_Place, tuple[Pool, Turns]]]:
+        self._kept.pop(workspace, None)
+        if len(self._kept) >= MAX_WORKSPACES:
+            del self._kept[next(iter(self._kept))]
+        fresh: tuple[Catalog, dict[_Place, tuple[Pool, Turns]]] = (catalog, {})
+        self._kept[workspace] = fresh
+        return fresh
 
     def _supports(self, account: Account, operation: Operation) -> bool:
         try:

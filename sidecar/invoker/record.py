@@ -36,6 +36,9 @@ class Course:
     paused_ns: int = 0
     provider_ns: int = 0
     bytes_out: int = 0
+    budget_ns: int = 0
+    max_tokens_granted: int | None = None
+    budget_alerts: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,10 @@ def build(
         parameters=call.parameters,
         tags=call.tags,
         rpc_method=call.rpc_method,
+        request_digest=call.request_digest,
+        budget_ns=course.budget_ns,
+        max_tokens_granted=course.max_tokens_granted,
+        budget_alerts=tuple(course.budget_alerts),
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from sidecar.budget import OverBudget
 from sidecar.core.call import Attempt, Call, Skip
 from sidecar.core.catalog import Catalog
+from sidecar.core.control import Budget, BudgetScope
 from sidecar.core.faults import Fault, Refusal, RefusalReason
-from sidecar.routing import Pool, nothing_left
+from sidecar.core.money import usd_text
+from sidecar.routing import Planned, Pool, nothing_left
 
 _PROVIDER_TEXT = 300
 """Characters of a provider's own text in one line."""
@@ -18,6 +22,14 @@ _FOR_GOOD = {
     RefusalReason.MODEL_NOT_FOUND: "NOT_FOUND",
     RefusalReason.OPERATION_NOT_SUPPORTED: "UNIMPLEMENTED",
 }
+
+
+HELD_RETRY_S = 1.0
+"""Calls under way hold what is missing: some of it comes back when they end."""
+NO_PRICE = (
+    "No price is known for {}, and a budget in USD holds: give it one (`taximeter prices set`), or let the budget "
+    "allow unpriced models (`taximeter budgets update ID --unpriced allow`)."
+)
 
 
 def nobody_left(
@@ -60,6 +72,61 @@ def stopped(reason: RefusalReason, fault: Fault, attempts: Sequence[Attempt]) ->
         metadata,
         fault.retry_after_s,
     )
+
+
+def over_budget(over: OverBudget) -> Refusal:
+    """contracts: errors, budget."""
+    budget = over.budget
+    if over.unpriced:
+        return Refusal("FAILED_PRECONDITION", RefusalReason.PRICE_UNKNOWN, NO_PRICE.format("this model"))
+    limit, spent, held = (amount(over.unit, each) for each in (over.limit, over.spent, over.held))
+    used = f"{spent} of {limit}" + (f" and {held} held by calls under way" if over.held else "")
+    resets = f", resets {clock_time(over.end_ns)}" if over.end_ns else ""
+    return Refusal(
+        "RESOURCE_EXHAUSTED",
+        RefusalReason.BUDGET_EXCEEDED,
+        f"Budget reached ({whose(budget)}, {used}{resets}). Raise the cap, wait, or switch to platform credits.",
+        {"budget": budget.budget_id, "scope": budget.scope.value, "unit": over.unit, "limit": str(over.limit)},
+        retry_after_s=HELD_RETRY_S if over.spent + over.wanted <= over.limit else None,
+    )
+
+
+def budget_unknown(budget: Budget) -> Refusal:
+    return Refusal(
+        "UNAVAILABLE",
+        RefusalReason.BUDGET_UNKNOWN,
+        f"What the budget of {whose(budget)} has spent is being found out: the bookkeeper has to tell. Call again "
+        "soon.",
+        {"budget": budget.budget_id},
+        retry_after_s=HELD_RETRY_S,
+    )
+
+
+def price_unknown(targets: Sequence[Planned]) -> Refusal:
+    """A budget in USD holds, and no target has a price."""
+    named = ", ".join(dict.fromkeys(map(str, targets)))
+    return Refusal(
+        "FAILED_PRECONDITION", RefusalReason.PRICE_UNKNOWN, NO_PRICE.format(named), {"targets": named[:_PROVIDER_TEXT]}
+    )
+
+
+def whose(budget: Budget) -> str:
+    """ "workspace 'a'", "key 'key_01...'" """
+    subject = budget.workspace if budget.scope is BudgetScope.WORKSPACE else budget.subject
+    return f"{budget.scope.value} {subject!r}"
+
+
+def amount(unit: str, value: int) -> str:
+    """ "$100.00", "4000 tokens" """
+    if unit != "usd":
+        return f"{value} {unit}"
+    dollars, _, cents = usd_text(value).partition(".")
+    return f"${dollars}.{cents:0<2}"
+
+
+def clock_time(at_ns: int) -> str:
+    """ "2026-12-01T00:00:00Z" """
+    return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def deadline_exceeded(attempts: Sequence[Attempt]) -> Refusal:

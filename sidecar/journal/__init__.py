@@ -3,6 +3,7 @@
 from sidecar.journal.recovery import recover
 from sidecar.journal.retention import backlog_bytes, ingested, mark_ingested, retire
 from sidecar.journal.segments import JournalFailed, JournalFull, JournalVersionError, Position
+from sidecar.journal.standing import Left, left_behind
 from sidecar.journal.tail import Entry, Tail, sidecars
 from sidecar.journal.writer import Journal, JournalPolicy
 
@@ -13,10 +14,12 @@ __all__ = [
     "JournalFull",
     "JournalPolicy",
     "JournalVersionError",
+    "Left",
     "Position",
     "Tail",
     "backlog_bytes",
     "ingested",
+    "left_behind",
     "mark_ingested",
     "recover",
     "retire",

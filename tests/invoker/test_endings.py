@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.budget import Hold
-from sidecar.core.call import AttemptStatus, Call, CallRecord, CallStatus, StreamRecovery, Target, UsageSource
+from sidecar.core.call import AttemptStatus, CallStatus, StreamRecovery, Target, UsageSource
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.invoker import CallFailed
 from sidecar.journal import JournalFailed
@@ -207,34 +206,6 @@ async def test_broken_prices_lose_no_record(scene: MakeScene) -> None:
     rig.tariff.cost = broken  # type: ignore[method-assign]
     await rig.ask()
     assert (rig.record.status, rig.record.cost.priced) == (CallStatus.OK, False)
-
-
-async def test_budgets_are_settled_on_every_exit(scene: MakeScene) -> None:
-    rig, _ = await scene(OK)
-    ledger = Ledger()
-    object.__setattr__(rig.invoker._rooms, "budgets", ledger)
-    await rig.ask()
-    await leave_after(rig.invoker.invoke_stream(chat(streamed=True)), events=1, way="close")
-    ledger.refusal = Refusal("RESOURCE_EXHAUSTED", RefusalReason.BUDGET_EXCEEDED, "spent")
-    ending = await rig.ask()
-    assert isinstance(ending, CallFailed)
-    assert (ledger.held, ledger.settled) == (2, 2)
-    assert [record.status for record in rig.book.records] == ["ok", "cancelled", "refused"]
-
-
-class Ledger:
-    def __init__(self) -> None:
-        self.held = self.settled = 0
-        self.refusal: Refusal | None = None
-
-    def reserve(self, call: Call, targets: Sequence[Target]) -> Hold:
-        if self.refusal is not None:
-            raise self.refusal
-        self.held += 1
-        return Hold(7)
-
-    def settle(self, hold: Hold, record: CallRecord) -> None:
-        self.settled += 1
 
 
 async def test_the_start_of_each_attempt_tells_all_that_is_known(scene: MakeScene) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from sidecar.budget import PassThrough
+from sidecar.budget import Budgets
 from sidecar.core.call import AttemptStatus, CallRecord, CallStatus
 from sidecar.core.clock import Clock
 from sidecar.health import Health
@@ -32,8 +32,8 @@ async def test_the_book_holds_what_the_caller_was_told_and_recovers_the_rest(tmp
     async with hostile(on.answer("hello there"), on.silence) as a:
         catalog, pricing, transport = catalog_of([a.base_url]), Pricing(), HttpxTransport()
         invoker = Invoker(
-            catalog=lambda: catalog, wires=wire, transport=transport, pricing=pricing, estimate=estimate,
-            journal=journal, health=Health(catalog.breaker, Clock()), limits=Limits(Clock()), budgets=PassThrough(),
+            catalog=lambda _: catalog, wires=wire, transport=transport, pricing=pricing, estimate=estimate,
+            journal=journal, health=Health(catalog.breaker, Clock()), limits=Limits(Clock()), budgets=Budgets(Clock()),
             clock=Clock(), random=lambda: 0.5, log=Notes(),
         )  # fmt: skip
         outcome = await invoker.invoke(chat())

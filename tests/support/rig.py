@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sidecar.budget import PassThrough
+from sidecar.budget import Budgets
 from sidecar.core.call import Call, CallRecord, Cost, Target, Timeouts, Usage
 from sidecar.core.catalog import Account, Alias, Catalog, ModelFacts, Route
 from sidecar.core.clock import Clock
@@ -16,6 +16,7 @@ from sidecar.health import Health
 from sidecar.invoker import CallFailed, Invoker, Outcome, StreamEvent
 from sidecar.journal import JournalFull
 from sidecar.limits import Limits
+from sidecar.pricing.ceiling import Ceiling
 from sidecar.pricing.estimate import estimate
 from sidecar.providers.registry import wire
 from sidecar.providers.transport import HttpxTransport
@@ -83,6 +84,9 @@ class Tariff:
     def bound(self, account: Account, model: str, input_bytes: int, max_tokens: int | None) -> int | None:
         return None if model == "unpriced" else 1000
 
+    def ceiling(self, account: Account, model: str) -> Ceiling | None:
+        return None if model == "unpriced" else Ceiling(0, ((0, 1_000_000, 2_000_000),))
+
     def facts(self, account: Account, model: str) -> ModelFacts:
         return self.facts_of.get(model, ModelFacts())
 
@@ -110,13 +114,14 @@ class Rig:
     notes: Notes = field(default_factory=Notes)
     transport: HttpxTransport = field(default_factory=HttpxTransport)
     explaining: bool = True
+    budgets: Budgets = field(default_factory=lambda: Budgets(Clock()))
 
     def __post_init__(self) -> None:
         self.health = Health(self.catalog.breaker, Clock(), self.catalog.time_scale)
         self.limits = Limits(Clock(), self.catalog.time_scale)
         self.invoker = Invoker(
-            catalog=lambda: self.catalog, wires=wire, transport=self.transport, pricing=self.tariff, estimate=estimate,
-            journal=self.book, health=self.health, limits=self.limits, budgets=PassThrough(), clock=Clock(),
+            catalog=lambda _workspace: self.catalog, wires=wire, transport=self.transport, pricing=self.tariff, estimate=estimate,
+            journal=self.book, health=self.health, limits=self.limits, budgets=self.budgets, clock=Clock(),
             random=lambda: 0.5, log=self.notes, explains=lambda: self.explaining,
         )  # fmt: skip
 

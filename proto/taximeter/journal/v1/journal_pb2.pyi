@@ -167,6 +167,8 @@ class BudgetWindow(_message.Message):
     COUNT_AT_RISK_FIELD_NUMBER: _builtins.int
     SOFT_ALERT_NS_FIELD_NUMBER: _builtins.int
     HARD_ALERT_NS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     budget_id: _builtins.str
     workspace: _builtins.str
     scope: _builtins.str
@@ -182,6 +184,9 @@ class BudgetWindow(_message.Message):
     soft_alert_ns: _builtins.int
     """When the alert of a threshold was given, UTC ns; 0 = not yet."""
     hard_alert_ns: _builtins.int
+    window: _builtins.str
+    """"day" | "week" | "month" | "total", in an IANA time zone."""
+    time_zone: _builtins.str
     def __init__(
         self,
         *,
@@ -197,10 +202,12 @@ class BudgetWindow(_message.Message):
         count_at_risk: _builtins.bool = ...,
         soft_alert_ns: _builtins.int = ...,
         hard_alert_ns: _builtins.int = ...,
+        window: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "count_at_risk", b"count_at_risk", "end_ns", b"end_ns", "hard_alert_ns", b"hard_alert_ns", "scope", b"scope", "soft_alert_ns", b"soft_alert_ns", "spent_picodollars", b"spent_picodollars", "spent_requests", b"spent_requests", "spent_tokens", b"spent_tokens", "start_ns", b"start_ns", "subject", b"subject", "workspace", b"workspace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "count_at_risk", b"count_at_risk", "end_ns", b"end_ns", "hard_alert_ns", b"hard_alert_ns", "scope", b"scope", "soft_alert_ns", b"soft_alert_ns", "spent_picodollars", b"spent_picodollars", "spent_requests", b"spent_requests", "spent_tokens", b"spent_tokens", "start_ns", b"start_ns", "subject", b"subject", "time_zone", b"time_zone", "window", b"window", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

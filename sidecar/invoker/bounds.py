@@ -1,0 +1,65 @@
+"""The most that an attempt can come to, before it is made: what budgets hold for it."""
+
+from __future__ import annotations
+
+from sidecar.budget import Bound
+from sidecar.core.call import Call, Operation
+from sidecar.core.money import MILLION
+from sidecar.invoker.meter import Prices
+from sidecar.routing import Planned
+from taximeter.v1 import payload_pb2
+
+MEDIA_TOKENS = 6_000
+"""Of an image or a piece of audio, beyond its bytes: what it counts for hangs on its size in pixels or seconds."""
+DOCUMENT_TOKENS = 200_000
+"""Of a document that the provider fetches itself."""
+TOOLS_TOKENS = 600
+"""Providers add a prompt of their own where tools are given
+(docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview)."""
+ANSWERS = frozenset({Operation.CHAT, Operation.COMPLETION})
+"""Operations whose answer is counted in tokens."""
+_ROUNDING = 8
+"""Picodollars: each meter of a cost is rounded by itself."""
+
+
+def bounded_input(call: Call) -> int:
+    """Tokens: none is shorter than a byte of the encoded payload; what stands elsewhere, or is no text, is added."""
+    tokens = call.bytes_in
+    payload = call.payload
+    if isinstance(payload, payload_pb2.ChatRequest):
+        if payload.tools:
+            tokens += TOOLS_TOKENS
+        tokens += sum(_beyond(part) for message in payload.messages if message.parts for part in message.parts)
+    return tokens
+
+
+def _beyond(part: payload_pb2.ContentPart) -> int:
+    match part.WhichOneof("part"):
+        case "image" | "audio":
+            return MEDIA_TOKENS
+        case "file":
+            return MEDIA_TOKENS if part.file.data else DOCUMENT_TOKENS
+    return 0
+
+
+def bound_of(planned: Planned, call: Call, input_tokens: int, prices: Prices) -> Bound:
+    """Of one attempt there. `input_tokens`: the call's, by `bounded_input`."""
+    most = prices.ceiling(planned.account, planned.target.model)
+    context = planned.context_tokens
+    tokens_in = min(input_tokens, context) if context else input_tokens
+    tokens_out = bounded_output(call, planned.most_output_tokens)
+    choices = call.parameters.choice_count or 1
+    if most is None:
+        return Bound(None, 0, tokens_in, tokens_out, choices)
+    price_in, price_out = most.at(tokens_in)
+    return Bound(
+        -(-tokens_in * price_in // MILLION) + most.request + _ROUNDING, price_out, tokens_in, tokens_out, choices
+    )
+
+
+def bounded_output(call: Call, most_output_tokens: int) -> int:
+    """Tokens of one choice."""
+    if call.operation not in ANSWERS:
+        return 0
+    asked = call.parameters.max_tokens
+    return most_output_tokens if asked is None else asked
