@@ -82,9 +82,12 @@ class Bookkeeping:
                 self.log.info("journal_retired", segments=segments)
         if self._expiring:
             calls = retention.expire_calls(self.ledger, self.keep, self.clock.wall_ns())
-            self._expiring = calls == retention.STEP_CALLS
+            erased = self.ledger.erase_calls(retention.STEP_CALLS)
+            self._expiring = retention.STEP_CALLS in (calls, erased)
             if calls:
                 self.log.info("calls_expired", calls=calls)
+            if erased:
+                self.log.info("calls_erased", calls=erased)
         return self._expiring
 
     def _reopen(self) -> None:

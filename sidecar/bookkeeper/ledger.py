@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from sidecar.bookkeeper import ledger_schema
+from sidecar.bookkeeper import erased, ledger_schema
 from sidecar.bookkeeper.batch import START, At, Batch
 from sidecar.bookkeeper.files import copy_open_file
 from sidecar.bookkeeper.ledger_connection import Limits, connect, translated
@@ -47,6 +47,7 @@ class Ledger:
         self._writing = threading.RLock()
         self._left = threading.Condition()
         self._reading: set[duckdb.DuckDBPyConnection] = set()
+        self._erased = erased.read(path.parent / erased.FILE)
         self._writer = self._open()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -102,6 +103,7 @@ class Ledger:
     def book(self, batch: Batch) -> None:
         """Rows and position, together. Raises OutOfStep, LedgerFault."""
         with self.transaction() as writer:
+            batch = erased.without(batch, self._erased)
             standing = _standing(writer, batch.sidecar_id)
             if standing != batch.since:
                 raise OutOfStep(f"the ledger stands at {standing} of {batch.sidecar_id}, not at {batch.since}")
@@ -157,6 +159,35 @@ class Ledger:
             for table in ("attempts", "calls"):
                 _delete(writer, table, ("sidecar_id", "seq"), doomed)
             writer.execute('DELETE FROM budget_alerts WHERE "at" < make_timestamp(?)', [before_us])
+            writer.execute("DELETE FROM alert_deliveries WHERE alert_id NOT IN (SELECT alert_id FROM budget_alerts)")
+        return doomed.num_rows
+
+    def erase_workspace(self, workspace: str, until_us: int) -> None:
+        """What of it began by then does not come in any more; `erase_calls` deletes what is there. Raises OSError."""
+        with self._writing:
+            known = {**self._erased, workspace: max(until_us, self._erased.get(workspace, until_us))}
+            erased.write(self.path.parent / erased.FILE, known)
+            self._erased = known
+
+    def erase_calls(self, at_most: int) -> int:
+        """Deletes that many calls of erased workspaces, and all else that is theirs; returns how many there were."""
+        found = 0
+        for workspace, until_us in self._erased.items():
+            if found < at_most:
+                found += self._erase(workspace, until_us, at_most - found)
+        return found
+
+    def _erase(self, workspace: str, until_us: int, at_most: int) -> int:
+        theirs = [workspace, until_us]
+        with self.transaction() as writer:
+            doomed = writer.execute(
+                "SELECT sidecar_id, seq FROM calls WHERE workspace = ? AND started_at <= make_timestamp(?) LIMIT ?",
+                [*theirs, at_most],
+            ).to_arrow_table()
+            for table in ("attempts", "calls"):
+                _delete(writer, table, ("sidecar_id", "seq"), doomed)
+            for table, at in (("open_calls", "started_at"), ("budget_states", '"at"'), ("budget_alerts", '"at"')):
+                writer.execute(f"DELETE FROM {table} WHERE workspace = ? AND {at} <= make_timestamp(?)", theirs)  # noqa: S608 - ours
             writer.execute("DELETE FROM alert_deliveries WHERE alert_id NOT IN (SELECT alert_id FROM budget_alerts)")
         return doomed.num_rows
 

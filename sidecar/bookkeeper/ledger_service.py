@@ -16,6 +16,7 @@ from sidecar.bookkeeper.answering import CHUNK_BYTES, Asking, Context, cut, told
 from sidecar.bookkeeper.batch import START
 from sidecar.bookkeeper.budget_spent import SCOPES, Question, budget_spent
 from sidecar.bookkeeper.ingest import Progress
+from sidecar.bookkeeper.retention import STEP_CALLS
 from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 
@@ -91,6 +92,21 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
                 },
                 caught_up=reached and not others,
             )
+        raise AssertionError("told aborts")
+
+    def EraseWorkspace(
+        self, request: ledger_pb2.EraseWorkspaceRequest, context: Context
+    ) -> ledger_pb2.EraseWorkspaceResponse:
+        """Goes on by itself, bit by bit, if the one who asked hangs up."""
+        with told(context):
+            if not request.workspace or request.before_ns <= 0:
+                raise Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, "workspace and before_ns are required")
+            ledger = self._asking.ledger
+            ledger.erase_workspace(request.workspace, request.before_ns // 1000)
+            calls = 0
+            while context.is_active() and (done := ledger.erase_calls(STEP_CALLS)):
+                calls += done
+            return ledger_pb2.EraseWorkspaceResponse(deleted_calls=calls)
         raise AssertionError("told aborts")
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import structlog
 
-from sidecar.bookkeeper import files, ledger_carry, lock
+from sidecar.bookkeeper import erased, files, ledger_carry, lock
 from sidecar.bookkeeper.copying import MaintenanceFailed, copy_journal, copy_ledger, copy_with_log, log_of
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger, Standing
 from sidecar.bookkeeper.ledger_connection import LedgerBusy, LedgerFault, Limits
 from sidecar.bookkeeper.ledger_schema import LedgerTooNew
+from sidecar.bookkeeper.retention import STEP_CALLS
 from sidecar.core.clock import Clock
 from sidecar.journal import sidecars
 from sidecar.journal.segments import numbers
@@ -67,6 +68,7 @@ def backup(home: Path, to: Path) -> Backup:
         # The ledger first: the journal then has at least what the ledger has.
         size = copy_ledger(home, beside / LEDGER)
         segments = copy_journal(home / JOURNAL, beside / JOURNAL)
+        erased.carry(home, beside)
         files.replace(beside, to)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
@@ -83,6 +85,7 @@ def restore(home: Path, source: Path) -> Remade:
         raise MaintenanceFailed(f"{source} is no backup: there is no {LEDGER} in it")
     with lock.held(home, "restores a backup"), _explained():
         copy_journal(source / JOURNAL, home / JOURNAL)
+        erased.carry(source, home)
         return _remake(home, source / LEDGER)
 
 
@@ -183,6 +186,8 @@ def _kept(old: Path, new: Path) -> tuple[int, LedgerFault | None]:
 def _finish(new: Path) -> int:
     """All in one file, on disk. Returns the number of calls in it."""
     with closing(Ledger(new)) as ledger:
+        while ledger.erase_calls(STEP_CALLS):  # a backup may have what was deleted since
+            pass
         ledger.checkpoint()
         calls = ledger.count_calls()
     files.sync_file(new)

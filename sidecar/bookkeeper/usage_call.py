@@ -17,7 +17,8 @@ from taximeter.v1 import metering_pb2, usage_pb2
 Ask = Callable[[Question], list[dict[str, Any]]]
 Row = Mapping[str, Any]
 
-_CALL = "SELECT * REPLACE (map_entries(tags) AS tags) FROM {view} WHERE call_id = ? AND workspace = ?"
+_CALL = """SELECT * REPLACE (map_entries(tags) AS tags) FROM {view}
+WHERE call_id = ? AND workspace = coalesce(?, workspace)"""
 _ATTEMPTS = """SELECT *, epoch_us(started_at) * 1000 AS started_ns FROM ai_call_attempts
 WHERE sidecar_id = ? AND seq = ? ORDER BY number"""
 _COSTS = "SELECT * FROM ai_call_costs WHERE sidecar_id = ? AND seq = ? ORDER BY attempt"
@@ -30,8 +31,8 @@ _SOURCES = {
 }
 
 
-def find(ask: Ask, call_id: str, workspace: str) -> usage_pb2.GetCallResponse | None:
-    """Finished or open; None if the workspace has no such call."""
+def find(ask: Ask, call_id: str, workspace: str | None) -> usage_pb2.GetCallResponse | None:
+    """Finished or open; None if the workspace (None: any) has no such call."""
     for view in ("ai_call_logs", "ai_open_calls"):
         for call in ask(Question(_CALL.format(view=view), (call_id, workspace))):
             return _response(call, *_details(ask, call))

@@ -1,4 +1,7 @@
-"""UsageService: named questions about one workspace, which the sidecar (never the request) names in the metadata."""
+"""UsageService: named questions about one workspace, which the sidecar (never the request) names in the metadata.
+
+Whom it says to see all workspaces may name another one in the filters, or "*" for all of them.
+"""
 # ruff: noqa: N802 - the methods are named by the service
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from analytics.formats import Format
 
 WORKSPACE_KEY = "taximeter-workspace"
+ACROSS_KEY = "taximeter-across"
+ALL = "*"
 _COUNTS = ("calls", "errors", "fallbacks", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens",
            "unpriced_calls", "estimated_calls")  # fmt: skip
 
@@ -35,7 +40,7 @@ class UsageService(usage_pb2_grpc.UsageServiceServicer):
 
     def QueryUsage(self, request: usage_pb2.QueryUsageRequest, context: Context) -> usage_pb2.QueryUsageResponse:
         with told(context):
-            filters = own_filters(request.filters, workspace(context))
+            filters = bound(request.filters, workspace(context), across=across(context))
             page = usage_pages.asked(request, datetime.now(UTC))
             found = self._rows(usage_pages.question(page, _sums(page, page.group_by, filters)), context)
             (total,) = self._rows(_sums(page, (), filters), context)
@@ -48,7 +53,8 @@ class UsageService(usage_pb2_grpc.UsageServiceServicer):
 
     def GetCall(self, request: usage_pb2.GetCallRequest, context: Context) -> usage_pb2.GetCallResponse:
         with told(context):
-            found = usage_call.find(lambda question: self._rows(question, context), request.call_id, workspace(context))
+            own = None if across(context) else workspace(context)
+            found = usage_call.find(lambda question: self._rows(question, context), request.call_id, own)
             if found is None:
                 raise Refusal(
                     "NOT_FOUND",
@@ -64,7 +70,7 @@ class UsageService(usage_pb2_grpc.UsageServiceServicer):
         from analytics.exports import Written, export_question, pieces  # polars takes its time to load
 
         with told(context):
-            filters = own_filters(request.filters, workspace(context))
+            filters = bound(request.filters, workspace(context), across=across(context))
             start, end = usage_pages.period(request.period, datetime.now(UTC))
             form = _format(request.format)
             with _valid_filters():
@@ -102,9 +108,18 @@ def workspace(context: Context) -> str:
     return str(found[0])
 
 
-def own_filters(filters: Mapping[str, str], own: str) -> dict[str, str]:
-    """`filters`, bound to the caller's workspace. Raises Refusal."""
-    if filters.get("workspace", own) != own:
+def across(context: Context) -> bool:
+    """Whether the sidecar lets this caller see other workspaces."""
+    return any(key == ACROSS_KEY for key, _ in context.invocation_metadata())
+
+
+def bound(filters: Mapping[str, str], own: str, *, across: bool) -> dict[str, str]:
+    """`filters`, bound to the caller's workspace, or to what they name if the caller sees all. Raises Refusal."""
+    asked = filters.get("workspace", own)
+    if across:
+        others = {name: value for name, value in filters.items() if name != "workspace"}
+        return others if asked == ALL else {**others, "workspace": asked}
+    if asked != own:
         raise Refusal(
             "PERMISSION_DENIED",
             RefusalReason.WORKSPACE_MISMATCH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.core.control import Actor
+from sidecar.core.control import Actor, Control, Workspace
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge.auth import Identity, is_unix
 from sidecar.edge.roles import ACCESS
@@ -41,4 +41,31 @@ def mismatch(identity: Identity, asked: str) -> Refusal:
         RefusalReason.WORKSPACE_MISMATCH,
         f"This caller belongs to the workspace {identity.workspace!r}, not to {asked!r}.",
         {"workspace": identity.workspace},
+    )
+
+
+def open_workspace(control: Control, name: str, *, archived: bool = False) -> Workspace:
+    """A workspace that is there, and in use unless `archived` ones will do too. Raises Refusal (UNKNOWN_WORKSPACE)."""
+    found = control.workspaces.get(name)
+    if found is None:
+        raise Refusal(
+            "NOT_FOUND",
+            RefusalReason.UNKNOWN_WORKSPACE,
+            f"There is no workspace {name!r}: `taximeter workspaces list` shows those there are.",
+            {"workspace": name},
+        )
+    if found.archived_ns is not None and not archived:
+        raise Refusal(
+            "FAILED_PRECONDITION",
+            RefusalReason.UNKNOWN_WORKSPACE,
+            f"The workspace {name!r} is archived: `taximeter workspaces restore {name}` takes it back into use.",
+            {"workspace": name},
+        )
+    return found
+
+
+def wrong(field: str, what: str) -> Refusal:
+    """One field of a request is at fault."""
+    return Refusal(
+        "INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, f"{field} {what}", field_violations=((field, what),)
     )

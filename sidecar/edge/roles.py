@@ -52,8 +52,9 @@ class Access:
 
     def reaches(self, identity: Identity, workspace: str) -> bool:
         """Whether a caller that is admitted may ask it about `workspace`."""
-        if workspace == identity.workspace:
-            return True
+        return workspace == identity.workspace or self.reaches_all(identity)
+
+    def reaches_all(self, identity: Identity) -> bool:
         match self.across:
             case Across.NOBODY:
                 return False

@@ -1,20 +1,25 @@
-"""UsageService, passed through to the bookkeeper byte for byte; only the workspace is added."""
+"""UsageService, passed through to the bookkeeper byte for byte; only who asks is added."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from sidecar.core.faults import Refusal, RefusalReason
+from sidecar.edge.roles import ACCESS
 from sidecar.edge.rpc import Border, Handlers, Relayed, Rpc
+from taximeter.ledger.v1 import ledger_pb2
 from taximeter.v1 import usage_pb2
 from taximeter.v1.metering_pb2 import Metering
 
 SERVICE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 WORKSPACE_KEY = "taximeter-workspace"
+ACROSS_KEY = "taximeter-across"
+"""Present: the caller may ask about other workspaces too."""
+_ERASE = "/taximeter.ledger.v1.LedgerService/EraseWorkspace"
 _METERING_S = 1.0
 """For what is good to know, and not worth waiting for."""
 _OPTIONS = (
@@ -57,6 +62,30 @@ class UsageRelay:
             return None
         return usage_pb2.GetCallResponse.FromString(answer).metering
 
+    async def calls(self, workspace: str) -> AsyncIterator[bytes]:
+        """Every call of the workspace as JSON lines, in any cut. Raises Refusal, Relayed."""
+        asked = usage_pb2.ExportUsageRequest(period=usage_pb2.Period(), format=usage_pb2.EXPORT_FORMAT_JSON_LINES)
+        asked.period.start.SetInParent()  # 1970
+        ask: Any = self._open().unary_stream(f"/{SERVICE.full_name}/ExportUsage")
+        call = ask(asked.SerializeToString(), metadata=((WORKSPACE_KEY, workspace),))
+        try:
+            async for part in call:
+                yield usage_pb2.ExportUsageResponse.FromString(part).data
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error) from None
+        finally:
+            call.cancel()
+
+    async def erase(self, workspace: str, before_ns: int) -> int:
+        """Deletes the workspace's calls from before; returns how many. Raises Refusal, Relayed."""
+        asked = ledger_pb2.EraseWorkspaceRequest(workspace=workspace, before_ns=before_ns)
+        ask: Any = self._open().unary_unary(_ERASE)
+        try:
+            answer: bytes = await ask(asked.SerializeToString())
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error) from None
+        return ledger_pb2.EraseWorkspaceResponse.FromString(answer).deleted_calls
+
     async def _unary(self, body: bytes, rpc: Rpc) -> bytes:
         ask: Any = self._open().unary_unary(f"/{rpc.method}")
         try:
@@ -83,7 +112,8 @@ class UsageRelay:
 
     @staticmethod
     def _metadata(rpc: Rpc) -> tuple[tuple[str, str], ...]:
-        return ((WORKSPACE_KEY, rpc.identity.workspace),)
+        own = (WORKSPACE_KEY, rpc.identity.workspace)
+        return (own, (ACROSS_KEY, "1")) if ACCESS[rpc.method].reaches_all(rpc.identity) else (own,)
 
 
 def _translated(error: grpc.aio.AioRpcError) -> Refusal | Relayed:
