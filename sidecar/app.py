@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from sidecar import home, logs
+from sidecar.edge.budgets_watch import BudgetWatch
 from sidecar.edge.door import Bound, open_door
 from sidecar.edge.gate import Gate
 from sidecar.edge.listen import CannotListen
@@ -45,6 +46,7 @@ class _Sidecar:
     """The journal's disk has failed."""
     configuration: Configuration
     watch: HealthWatch
+    budget_watch: BudgetWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             engine.opening.keep_opening(),
         ):
             stack.callback(asyncio.create_task(work).cancel)
-        yield _Sidecar(server, offered.gate, bound, engine.broken, engine.configuration, offered.watch)
+        yield _Sidecar(
+            server, offered.gate, bound, engine.broken, engine.configuration, offered.watch, offered.budget_watch
+        )
 
 
 async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
@@ -119,6 +123,7 @@ async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
     log.info("stopping", in_flight=sidecar.gate.in_flight, grace_s=grace_s)
     sidecar.gate.close()
     sidecar.watch.close()
+    sidecar.budget_watch.close()
     await sidecar.server.not_serving()
     if not sidecar.broken.is_set():
         with contextlib.suppress(TimeoutError):

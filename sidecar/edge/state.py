@@ -22,7 +22,7 @@ def state(
         shed=gate.shed,
         replayed=gate.replayed,
         targets=[_target(each) for each in targets],
-        budgets=[_budget(each) for each in budgets],
+        budgets=[_budget(each) for each in budgets if each.state != "opening"],
     )
 
 
