@@ -52,8 +52,10 @@ def obstacle(account: Account, operation: Operation | None) -> str:
 
 def hinted(alias: Alias, accounts: Mapping[str, Account]) -> Alias:
     """With the providers that would serve it if they had a key; and if nothing can serve it, why."""
-    of = [accounts[name] for route in alias.routes if (name := route.target.provider) in accounts]
+    names = [route.target.provider for route in alias.routes]
+    of = [accounts[name] for name in names if name in accounts]
     hints = tuple(dict.fromkeys(account.type for account in of if account.needs_key and not account.keys))
     obstacles = [obstacle(account, alias.operation) for account in of]
+    obstacles += [f"{name} is not available in this version" for name in names if name not in accounts]
     unusable = "; ".join(dict.fromkeys(obstacles)) if all(obstacles) else ""
     return replace(alias, key_hints=hints, unusable=unusable)

@@ -31,8 +31,6 @@ def choosing_alone(catalog: Catalog, prices_file: Path | None, clock: Clock, max
         limits=Limits(clock, catalog.time_scale),
         random=random.random,
     )
-    choosing = Choosing(
-        lambda call: planner.explain(call, catalog), lambda _: catalog, pricing, clock, max_tags
-    )
+    choosing = Choosing(lambda call: planner.explain(call, catalog), lambda _: catalog, pricing, clock, max_tags)
     rpc = Rpc(f"{SERVICE}/ExplainPlan", Identity(DEFAULT_WORKSPACE), {}, None, lambda _done: None)
     return choosing, rpc

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sidecar.core.aliases import hinted
 from sidecar.core.call import Operation, Strategy, Target, Timeouts
 from sidecar.core.catalog import Account, Alias, Route
-from sidecar.settings.built_in import built_in, followers, pool_of
+from sidecar.settings.built_in import built_in, chain_operation, followers, later, pool_of
 from sidecar.settings.drafts import Draft, Drafts
 from sidecar.settings.sources import JSON, Origin, Problems
 from sidecar.settings.steps import AliasTable, Step, routes_of
@@ -102,7 +102,7 @@ def build_aliases(
     images = chosen.routes.get("image") or image_routes(drafts)
     add("image", Alias("image", images, operation=Operation.IMAGE_GENERATE))
     for name in built_in()["chains"]:
-        add(name, Alias(name, chain(name), operation=Operation.CHAT))
+        add(name, Alias(name, chain(name), operation=chain_operation(name)))
     for name in chosen.routes:
         if name not in aliases:
             add(name, Alias(name, chosen.routes[name]))
@@ -128,11 +128,19 @@ def image_routes(drafts: Drafts) -> tuple[Route, ...]:
 def built_in_chain(name: str, drafts: Drafts) -> tuple[Route, ...]:
     """The chain of `aliases.toml`; a provider without a model for the slot drops out."""
     return tuple(
-        Route(Target(draft.name, model))
-        for place in built_in()["chains"].get(name, ())
-        for draft in drafts.named(place["provider"])
-        if (model := place.get("model") or draft.model(place["slot"]))
+        Route(Target(provider, model))
+        for place in built_in()["chains"][name]["targets"]
+        for provider, model in _at(place, drafts)
+        if model
     )
+
+
+def _at(place: Mapping[str, str], drafts: Drafts) -> Iterator[tuple[str, str]]:
+    """(account, model) of each account that a place of a built-in chain means."""
+    if place["provider"] in later():
+        yield place["provider"], place["model"]
+    for draft in drafts.named(place["provider"]):
+        yield draft.name, draft.model(place["slot"]) if "slot" in place else place["model"]
 
 
 def _route(draft: Draft, slot: str, weight: int = 1) -> Route:

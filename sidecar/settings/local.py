@@ -20,9 +20,10 @@ def any_usable(loaded: Loaded) -> bool:
 
 
 def with_local_model(loaded: Loaded, base_url: str, model: str = LOCAL_MODEL) -> Loaded:
-    """With the embedded model as account `local`, the only target of every built-in alias for text.
+    """With the embedded model as account `local`, at the end of every alias for text while no provider is usable.
 
-    Where a provider is usable (a key was given since the model was started) the aliases are that provider's.
+    Where one is (a key was given since the model was started) the aliases are that provider's. A key of a workspace's
+    own is not seen here: its view drops the model then.
     """
     row = known_rows()[LOCAL]
     account = Account(
@@ -40,10 +41,10 @@ def with_local_model(loaded: Loaded, base_url: str, model: str = LOCAL_MODEL) ->
         options=row.options,
         display=row.display,
     )
-    routes = (Route(Target(LOCAL, model)),)
+    last = Route(Target(LOCAL, model))
     alone = not any_usable(loaded)
     aliases = {
-        name: replace(alias, routes=routes, unusable="", key_hints=())
+        name: replace(alias, routes=(*alias.routes, last), unusable="", key_hints=())
         if alone and alias.operation is Operation.CHAT
         else alias
         for name, alias in loaded.catalog.aliases.items()

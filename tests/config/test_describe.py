@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecar.settings import ConfigErrors, Loaded
+from sidecar.settings.built_in import later
 from sidecar.settings.describe import Line, describe, unusable
 from sidecar.settings.load import load as load_settings
 from tests.support.config import KEY, ROWS, WIRES, load
@@ -105,7 +106,7 @@ def test_any_environment_loads_or_says_what_is_wrong(tmp_path: Path, environ: di
         assert all(error.partition(":")[0] for error in loaded.errors)
         return
     describe(loaded)
-    accounts = loaded.catalog.accounts
+    accounts = {*loaded.catalog.accounts, *later()}
     for alias in loaded.catalog.aliases.values():
         assert alias.routes
         assert all(route.target.provider in accounts for route in alias.routes)

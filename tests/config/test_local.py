@@ -33,7 +33,9 @@ def test_whether_any_provider_is_usable(tmp_path: Path, environ: str, usable: bo
 def test_the_embedded_model_stands_behind_the_usual_aliases(tmp_path: Path) -> None:
     loaded = with_local_model(load(tmp_path), "http://127.0.0.1:9/v1/")
     account = loaded.catalog.accounts["local"]
-    assert {tuple(chain(loaded, alias)) for alias in ALIASES} == {(f"local/{LOCAL_MODEL}",)}
+    assert {chain(loaded, alias)[-1] for alias in ALIASES} == {f"local/{LOCAL_MODEL}"}
+    others = {route.target.provider for alias in ALIASES for route in loaded.catalog.aliases[alias].routes[:-1]}
+    assert not any(loaded.catalog.accounts[name].usable for name in others)
     assert not any(loaded.catalog.aliases[alias].unusable for alias in ALIASES)
     assert (account.usable, account.declared_price_zero, account.base_url) == (True, True, "http://127.0.0.1:9/v1")
     assert account.default_models["embedding"] == LOCAL_MODEL

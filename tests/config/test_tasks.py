@@ -54,7 +54,7 @@ param = pytest.param
         param("AI_OPENAI_KEY=KEY", "post-generation", ["openai/o-fast"], id="a named task follows fast"),
         param("", "default-writer", ["openai/o-smart", "anthropic/c-smart", "zhipu/z-smart"], id="default-writer"),
         param("", "fast-drafts", ["openai/o-fast", "gemini/g-fast"], id="fast-drafts"),
-        param("", "code-assist", ["openai/o-smart", "groq/llama-3.3-70b-versatile"], id="code-assist"),
+        param("", "code-assist", ["openai/o-smart", "groq/openai/gpt-oss-120b"], id="code-assist"),
         param(
             "AI_OPENAI_KEY=KEY AI_OPENAI_SMART=a",
             "default-writer",

@@ -72,7 +72,7 @@ def test_a_key_that_cannot_be_opened_is_left_out_and_said() -> None:
 @pytest.mark.parametrize(
     ("provider", "values", "words"),
     [
-        param("anthropic", None, "this workspace has no key for anthropic: `taximeter keys add anthropic`", id="no-key"),
+        param("groq", None, "this workspace has no key for groq: `taximeter keys add groq`", id="no-key"),
         param("ollama", None, "the operator's ollama does not serve this workspace", id="no-key-needed"),
         param("azure", {}, "no address", id="no-address"),
         param("groq", {"enabled": False}, "the key of this workspace for groq is disabled",
