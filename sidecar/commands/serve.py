@@ -13,9 +13,10 @@ def sidecar(local_model: str) -> int:
     """Serves calls until SIGTERM. `local_model`: base URL of the embedded model, from `taximeter up`."""
     import uvloop
 
-    from sidecar import app, settings
+    from sidecar import app, dumps, settings
     from sidecar.providers import registry
 
+    dumps.forbid()
     loaded = configuration()
     warn(loaded.warnings)
     environ, cwd = dict(os.environ), Path.cwd()
@@ -32,8 +33,10 @@ def sidecar(local_model: str) -> int:
 
 def bookkeeper() -> int:
     """Keeps the ledger until SIGTERM."""
+    from sidecar import dumps
     from sidecar.bookkeeper import process
 
+    dumps.forbid()
     return process.run(configuration().settings)
 
 

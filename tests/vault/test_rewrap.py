@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.control.query import AuditQuery
 from sidecar.control.change import Change
+from sidecar.control.query import AuditQuery
 from sidecar.control.store import ControlStore
 from sidecar.core.clock import Clock
 from sidecar.core.control import Workspace
