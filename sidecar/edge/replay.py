@@ -96,6 +96,8 @@ class Once:
                 return _again(call, await self._followed(found, call, write))
             case Flight():
                 raise too_long(call, found.call_id)
+            case Answer() if not keep:  # held before the workspace was to keep nothing
+                raise already_served(call, found.past, _replayed(found.record))
             case Answer() if found.ending is not None:
                 for part in found.parts:
                     await write(part)

@@ -134,7 +134,8 @@ class Flight:
             self._wake()
 
     def _trim(self) -> None:
-        if not self.recording:
+        """While the call is under way: then no more comes, and the last waiter takes it all away."""
+        if not self.recording and not self._task.done():
             del self._parts[: self._taken - self._gone]
             self._gone = self._taken
 

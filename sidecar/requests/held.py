@@ -57,6 +57,8 @@ class Answers:
 
     def reserve(self, size_bytes: int) -> bool:
         """Makes room, at the expense of the oldest. False if there is none to be made."""
+        if size_bytes > self._most_bytes:
+            return False
         while self.used_bytes + size_bytes > self._most_bytes and self._held:
             self._drop(next(iter(self._held)))
         if self.used_bytes + size_bytes > self._most_bytes:
@@ -76,6 +78,11 @@ class Answers:
         self.expire()
         found = self._held.get(key)
         return found[0] if found else None
+
+    def let_go(self, workspace: str) -> None:
+        """Everything of this workspace."""
+        for key in [key for key, (answer, _) in self._held.items() if answer.record.workspace == workspace]:
+            self._drop(key)
 
     def expire(self) -> float | None:
         """Drops what is too old. Gives the seconds until the next one is; None if nothing is held."""

@@ -69,5 +69,5 @@ def read(data: bytes | bytearray, start: int) -> Past | None:
     body = bytes(data[start : start + _BODY.size])
     if google_crc32c.value(body) != _CRC.unpack_from(data, start + _BODY.size)[0]:
         return None
-    key, digest, call, times, _ = _BODY.unpack(body)
-    return Past(key, digest, call, times >> 8, times & 255) if call != _NO_CALL else None
+    key, digest, call, times, zero = _BODY.unpack(body)
+    return Past(key, digest, call, times >> 8, times & 255) if call != _NO_CALL and not zero else None

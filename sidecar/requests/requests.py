@@ -12,7 +12,7 @@ from sidecar.core.call import Call, CallRecord, CallStatus
 from sidecar.core.clock import Clock
 from sidecar.requests.files import Files
 from sidecar.requests.flight import Flight, Run
-from sidecar.requests.held import RECORD_BYTES, Answer, Answers
+from sidecar.requests.held import RECORD_BYTES, Answer, Answers, Ending
 from sidecar.requests.keys import key_of, packed, same, short
 from sidecar.requests.past import Kept, Past
 from sidecar.requests.table import Table
@@ -95,6 +95,10 @@ class Requests:
         if not durable.cancelled() and durable.exception() is None:
             self._files.write(entry)
 
+    def let_go(self, workspace: str) -> None:
+        """Holds no answer of the workspace any more; its requests stay remembered."""
+        self.answers.let_go(workspace)
+
     async def close(self) -> None:
         """After the journal: what it made durable is written down."""
         await asyncio.gather(*self._unwritten, return_exceptions=True)
@@ -116,15 +120,14 @@ class Requests:
         """The call is over: its answer is held if it may be asked for again, and fits."""
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
-        record = flight.record
+        record, broke = flight.record, flight.broke
         if flight.keep and record is not None and may_have_cost(record):
-            self._hold(flight, record)
+            self._hold(flight, record, None if broke else flight.ending)
         else:
             self.answers.release(flight.hand_over())
 
-    def _hold(self, flight: Flight, record: CallRecord) -> None:
+    def _hold(self, flight: Flight, record: CallRecord, ending: Ending | None) -> None:
         """All of it; of what is too large, or was cut short, what it came to."""
-        ending = None if flight.broke else flight.ending
         if ending is not None:
             flight.grow(ending.size_bytes)
         whole = flight.recording and ending is not None

@@ -125,6 +125,17 @@ async def test_a_waiter_that_lags_beyond_its_room_is_told() -> None:
             await anext(slow)
 
 
+async def test_one_that_lags_is_given_the_rest_of_what_is_over() -> None:
+    """Though there was no room to hold it on."""
+    flown = flight(Script(*[b"x" * 100] * 5), room=8000)
+    async with aclosing(flown.follow()) as slow:
+        await anext(slow)
+        assert len(await heard(flown)) == 5
+        flown.grow(1 << 20)
+        assert not flown.recording
+        assert len([part async for part in slow]) == 4
+
+
 async def test_what_may_not_be_kept_is_not_recorded() -> None:
     flown = flight(Script(b"a", b"b", holding=True), keep=False)
     async with aclosing(flown.follow()) as parts:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.core.call import Call
+from sidecar.core.clock import Clock
 from sidecar.requests import Answer, Ending, Give, Past, Requests
 from sidecar.requests.held import RECORD_BYTES
 from tests.support.asked import DIGEST, Said, Times, asked, costless, ended, requests
+from tests.support.rig import Notes
 
 
-async def made(room: Requests, size: int = 10, *, keep: bool = True, cost: bool = True) -> object:
+async def made(room: Requests, size: int = 10, *, keep: bool = True, cost: bool = True) -> Call:
     """A call through `room`; gives it."""
     call = asked()
 
@@ -32,7 +35,7 @@ async def made(room: Requests, size: int = 10, *, keep: bool = True, cost: bool 
 
 async def test_an_answer_is_held(tmp_path: Path) -> None:
     room = requests(tmp_path)
-    found = await room.find(await made(room), DIGEST)  # type: ignore[arg-type]
+    found = await room.find(await made(room), DIGEST)
     assert isinstance(found, Answer)
     assert (found.parts, found.ending) == ((b"x" * 10,), Said())
     await room.close()
@@ -40,14 +43,14 @@ async def test_an_answer_is_held(tmp_path: Path) -> None:
 
 async def test_what_cost_nothing_is_forgotten(tmp_path: Path) -> None:
     room = requests(tmp_path)
-    assert await room.find(await made(room, cost=False), DIGEST) is None  # type: ignore[arg-type]
+    assert await room.find(await made(room, cost=False), DIGEST) is None
     assert (room.answers.used_bytes, len(room)) == (0, 0)
     await room.close()
 
 
 async def test_what_may_not_be_kept_is_only_remembered(tmp_path: Path) -> None:
     room = requests(tmp_path)
-    found = await room.find(await made(room, keep=False), DIGEST)  # type: ignore[arg-type]
+    found = await room.find(await made(room, keep=False), DIGEST)
     assert isinstance(found, Past)
     assert room.answers.used_bytes == 0
     await room.close()
@@ -66,7 +69,7 @@ async def test_memory_is_never_more_than_its_bound(size: int, tmp_path: Path) ->
 async def test_the_oldest_goes_first(tmp_path: Path) -> None:
     room = requests(tmp_path, replay_bytes=3 * (RECORD_BYTES + 100))
     calls = [await made(room) for _ in range(5)]
-    held = [isinstance(await room.find(call, DIGEST), Answer) for call in calls]  # type: ignore[arg-type]
+    held = [isinstance(await room.find(call, DIGEST), Answer) for call in calls]
     assert held == [False, False, True, True, True]
     await room.close()
 
@@ -76,18 +79,26 @@ async def test_it_goes_when_its_time_is_over(tmp_path: Path) -> None:
     room = requests(tmp_path, times, replay_s=60)
     call = await made(room)
     times.pass_s(59)
-    assert isinstance(await room.find(call, DIGEST), Answer)  # type: ignore[arg-type]
+    assert isinstance(await room.find(call, DIGEST), Answer)
     times.pass_s(2)
-    assert isinstance(await room.find(call, DIGEST), Past)  # type: ignore[arg-type]
+    assert isinstance(await room.find(call, DIGEST), Past)
+    assert room.answers.used_bytes == 0
+    await room.close()
+
+
+async def test_it_goes_with_its_workspace(tmp_path: Path) -> None:
+    """Of a workspace that is to keep nothing from now on."""
+    room = requests(tmp_path)
+    call = await made(room)
+    room.let_go("other")
+    assert isinstance(await room.find(call, DIGEST), Answer)
+    room.let_go("default")
+    assert isinstance(await room.find(call, DIGEST), Past)
     assert room.answers.used_bytes == 0
     await room.close()
 
 
 async def test_it_goes_even_if_nobody_asks_any_more(tmp_path: Path) -> None:
-    from sidecar.core.clock import Clock
-    from sidecar.requests import Requests
-    from tests.support.rig import Notes
-
     room = Requests(tmp_path / "requests", Clock(), Notes(), remembered=10, replay_bytes=1 << 20, replay_s=0.05)
     await made(room)
     async with asyncio.timeout(5):
