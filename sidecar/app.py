@@ -97,7 +97,8 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
         lock = stack.enter_context(home.held(settings.home))
         engine = await stack.enter_async_context(running(loaded, reread, log))
         offered = services(engine)
-        stack.push_async_callback(offered.relay.close)
+        for close in offered.closing:
+            stack.push_async_callback(close)
         server = Server(offered.by_name, settings.max_message_bytes)
         bound = open_door(server, settings)
         await server.start()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from sidecar.core.control import Role
-from sidecar.edge import audit, budgets, config, invocation, keys, models, usage
+from sidecar.edge import audit, budgets, config, invocation, keys, models, tokens, usage, workspaces
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge.auth import Callers, Tokenless
 from sidecar.edge.budgets_subjects import Subjects
@@ -15,6 +15,8 @@ from sidecar.edge.budgets_watch import BudgetWatch
 from sidecar.edge.choosing import Choosing
 from sidecar.edge.gate import Gate
 from sidecar.edge.health import HealthView
+from sidecar.edge.jwks import KeySet, Where
+from sidecar.edge.jwt import Accepted, JwtTokens
 from sidecar.edge.keys_check import KeyCheck
 from sidecar.edge.replay import Once
 from sidecar.edge.rpc import Border, Handlers
@@ -24,6 +26,7 @@ from sidecar.plane.verification import Verifier
 from sidecar.providers import registry
 from sidecar.reload import followed
 from sidecar.settings import opened
+from sidecar.settings.built_in import default_aliases
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class Services:
     gate: Gate
     watch: HealthWatch
     budget_watch: BudgetWatch
-    relay: usage.UsageRelay
-    """To be closed."""
+    closing: tuple[Callable[[], Awaitable[None]], ...]
+    """What is to be called in the end."""
 
 
 def services(engine: Engine) -> Services:
@@ -45,9 +48,8 @@ def services(engine: Engine) -> Services:
     gate = Gate(settings.max_calls)
     followed(engine.configuration, engine.health, engine.limits, gate)
     relay = usage.UsageRelay(settings.home / "bookkeeper.sock")
-    tokenless = Tokenless(Role(settings.local_role), settings.require_token)
-    callers = Callers(lambda: engine.plane.control, clock, tokenless)
-    border = Border(callers, gate, engine.log, settings.max_message_bytes)
+    issuer = KeySet(Where(settings.jwt_issuer, settings.jwt_jwks_url), engine.transport, clock, engine.log)
+    border = Border(_callers(engine, issuer), gate, engine.log, settings.max_message_bytes)
     once = Once(engine.invoker, engine.requests, gate, relay.metering)
     calls = invocation.InvocationService(
         engine.invoker, once, engine.catalogs.of, gate, clock, max_tags=settings.max_tags
@@ -66,8 +68,26 @@ def services(engine: Engine) -> Services:
         usage.SERVICE.full_name: relay.handlers(border),
         budgets.SERVICE: _budgets(engine, budget_watch).handlers(border),
         audit.SERVICE: audit.AuditService(engine.plane).handlers(border),
+        tokens.SERVICE: tokens.TokenService(engine.plane, clock).handlers(border),
+        workspaces.SERVICE: workspaces.WorkspaceService(engine.plane, relay, default_aliases, clock).handlers(border),
     }
-    return Services(by_name, gate, watch, budget_watch, relay)
+    return Services(by_name, gate, watch, budget_watch, (relay.close, issuer.close))
+
+
+def _callers(engine: Engine, issuer: KeySet) -> Callers:
+    settings = engine.settings
+    tokenless = Tokenless(Role(settings.local_role), settings.require_token)
+    default = None if settings.jwt_default_role == "none" else Role(settings.jwt_default_role)
+    accepted = Accepted(
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_workspace_claim,
+        settings.jwt_role_claim,
+        default,
+        settings.jwt_algorithms,
+    )
+    others = JwtTokens(accepted, issuer, engine.clock) if settings.jwt_issuer else None
+    return Callers(lambda: engine.plane.control, engine.clock, tokenless, others)
 
 
 def _keys(engine: Engine) -> keys.KeyService:

@@ -29,8 +29,8 @@ SERVICE = pb.DESCRIPTOR.services_by_name["WorkspaceService"].full_name
 MAX_DISPLAY_NAME = 128
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _KEYS = {getattr(pb, f"PLATFORM_KEYS_{each.name}"): each for each in PlatformKeys}
-DefaultAliases = Callable[[str, int], Sequence[AliasVersion]]
-"""(workspace, now_ns) -> what a new workspace gets."""
+DefaultAliases = Callable[[str, int, str], Sequence[AliasVersion]]
+"""(workspace, now_ns, created_by) -> what a new workspace gets."""
 
 
 class WorkspaceService:
@@ -78,7 +78,7 @@ class WorkspaceService:
                 )
             made = Workspace(name, display, keys, asked.zero_retention, created_ns=change.now_ns)
             change.put("workspace.create", made)
-            for alias in self._default_aliases(name, change.now_ns):
+            for alias in self._default_aliases(name, change.now_ns, actor(rpc).name):
                 change.put("alias.create", alias)
             return made
 
