@@ -32,14 +32,13 @@ class Change:
     `control` is kept up with every put, and belongs to this change alone.
     """
 
-    def __init__(self, connection: sa.Connection, actor: Actor, now_ns: int) -> None:
-        """Locks out other writers until the transaction ends."""
+    def __init__(self, connection: sa.Connection, control: Control, actor: Actor, now_ns: int) -> None:
+        """`control`: what stands in the store, which nobody else can change before the transaction ends."""
         self._connection = connection
         self._actor = actor
-        self._generation = reading.generation(connection, lock=True)
         self._changed = False
         self.now_ns = now_ns
-        self.control = reading.control(connection, self._generation)
+        self.control = _copy(control)
 
     def put(self, action: str, entity: Entity) -> None:
         """Inserts, or replaces what has the same key; audited as `action` ("key.add"). Versions of an alias are never
@@ -106,7 +105,7 @@ class Change:
         workspaces, log = tables.workspaces, tables.audit_log
         self._connection.execute(workspaces.delete().where(workspaces.c.name == name))
         self._connection.execute(log.update().where(log.c.workspace == name).values(before=None, after=None))
-        self.control = reading.control(self._connection, self._generation)
+        self.control = reading.control(self._connection, self.control.generation)
         self._audit("workspace.delete", name, name, None, {"erased": erased})
 
     def finish(self) -> None:
@@ -114,6 +113,7 @@ class Change:
         if self._changed:
             state = tables.state
             self._connection.execute(state.update().values(generation=state.c.generation + 1))
+            self.control = dataclasses.replace(self.control, generation=self.control.generation + 1)
 
     def _is_new(self, entity: AliasVersion) -> None:
         versions = self.alias_versions(entity.workspace, entity.name)
@@ -139,7 +139,8 @@ class Change:
     def _now(self, entity: Entity) -> None:
         if isinstance(entity, PriceOverride):
             kept = (each for each in self.control.prices if each.price_id != entity.price_id)
-            self.control = dataclasses.replace(self.control, prices=(*kept, entity))
+            prices = sorted((*kept, entity), key=lambda price: price.price_id)
+            self.control = dataclasses.replace(self.control, prices=tuple(prices))
         elif isinstance(entity, AliasVersion) and entity.deleted:
             _held(self.control, entity).pop(_key(entity), None)
         else:
@@ -151,6 +152,13 @@ class Change:
             self.control = dataclasses.replace(self.control, prices=kept)
         else:
             del _held(self.control, entity)[_key(entity)]
+
+
+def _copy(control: Control) -> Control:
+    """With mappings of its own."""
+    mappings = {each.name: getattr(control, each.name) for each in dataclasses.fields(control)}
+    own: dict[str, Any] = {name: dict(value) for name, value in mappings.items() if isinstance(value, dict)}
+    return dataclasses.replace(control, **own)
 
 
 def _known(control: Control, entity: Entity) -> Entity | None:

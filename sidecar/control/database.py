@@ -33,8 +33,8 @@ _POSTGRESQL = {
 }
 
 
-class Conflict(Exception):
-    """Another transaction came first; this one left no trace."""
+class Conflict(StoreUnavailable):
+    """Another transaction came first; this one left no trace, and may be tried again."""
 
 
 class Database:
@@ -160,9 +160,9 @@ def _begun(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _told(error: DBAPIError, *, uncertain: bool = False) -> Exception:
+def _told(error: DBAPIError, *, uncertain: bool = False) -> StoreUnavailable:
     if getattr(error.orig, "sqlstate", None) in _CONFLICTS:
-        return Conflict()
+        return Conflict("others were at it at the same time")
     # Its first line: psycopg's says host and user; neither driver's holds the password.
     why = str(error.orig).strip().splitlines()
     return StoreUnavailable(why[0] if why else type(error.orig).__name__, uncertain=uncertain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -22,14 +22,21 @@ from sidecar.core.control import (
 E = TypeVar("E")
 
 
-def generation(connection: sa.Connection, *, lock: bool = False) -> int:
+class Position(NamedTuple):
+    """How far the store is: both rise, and tell whoever looks that something has come."""
+
+    generation: int
+    audit_sequence: int
+
+
+def position(connection: sa.Connection, *, lock: bool = False) -> Position:
     """`lock`: until the transaction ends nobody else writes (SQLite's writers are locked from their beginning)."""
-    asked = sa.select(tables.state.c.generation)
-    return int(connection.execute(asked.with_for_update() if lock else asked).scalar_one())
+    asked = sa.select(tables.state.c.generation, tables.state.c.audit_sequence)
+    return Position(*connection.execute(asked.with_for_update() if lock else asked).one())
 
 
 def control(connection: sa.Connection, number: int) -> Control:
-    """`number`: its generation. Its mappings are fresh dicts."""
+    """`number`: its generation."""
     return Control(
         number,
         workspaces={each.name: each for each in _all(connection, Workspace)},
@@ -38,7 +45,7 @@ def control(connection: sa.Connection, number: int) -> Control:
         data_keys={each.data_key_id: each for each in _all(connection, DataKey)},
         aliases={(each.workspace, each.name): each for each in _newest(connection) if not each.deleted},
         budgets={each.budget_id: each for each in _all(connection, Budget)},
-        prices=tuple(_all(connection, PriceOverride)),
+        prices=tuple(sorted(_all(connection, PriceOverride), key=lambda price: price.price_id)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,20 +13,14 @@ from sidecar.control.change import Change
 from sidecar.control.database import Conflict, Database
 from sidecar.control.errors import CannotOpen, StoreUnavailable
 from sidecar.control.query import AuditQuery
+from sidecar.control.reading import Position
 from sidecar.control.schema import migrate
 from sidecar.core.clock import Clock
-from sidecar.core.control import Actor, AliasVersion, AuditEntry, Control
+from sidecar.core.control import NOTHING, Actor, AliasVersion, AuditEntry, Control
 
 T = TypeVar("T")
 TRIES = 5
 """Of a change that other writers keep from being made."""
-
-
-class Position(NamedTuple):
-    """How far the store is: both rise, and tell whoever looks that something has come."""
-
-    generation: int
-    audit_sequence: int
 
 
 class ControlStore:
@@ -35,6 +29,7 @@ class ControlStore:
     def __init__(self, url: str, clock: Clock) -> None:
         """Opens and migrates. Raises CannotOpen (StoreTooNew)."""
         self._clock = clock
+        self._newest: tuple[Position | None, Control] = None, NOTHING
         self._database = Database(url)
         try:
             migrate(self._database, clock.wall_ns())
@@ -48,15 +43,18 @@ class ControlStore:
     def position(self) -> Position:
         """Raises StoreUnavailable, as all of these do."""
         with self._database.reading() as connection:
-            found = connection.execute(sa.select(tables.state.c.generation, tables.state.c.audit_sequence)).one()
-        return Position(*found)
+            return reading.position(connection)
 
     def generation(self) -> int:
         return self.position().generation
 
     def read(self) -> Control:
+        return self.snapshot()[1]
+
+    def snapshot(self) -> tuple[Position, Control]:
         with self._database.reading() as connection:
-            return reading.control(connection, reading.generation(connection))
+            position = reading.position(connection)
+            return position, self._at(position, connection)
 
     def change(self, actor: Actor, do: Callable[[Change], T]) -> T:
         """All of what `do` puts, or nothing if it raises. `do` may be called again, on what others have changed."""
@@ -77,7 +75,7 @@ class ControlStore:
     def replace_providers(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """What stands in `ai_providers`, for people: no change of the control plane, and not audited."""
         with self._database.writing() as connection:
-            reading.generation(connection, lock=True)
+            reading.position(connection, lock=True)
             connection.execute(tables.providers.delete())
             if rows:
                 connection.execute(tables.providers.insert(), list(rows))
@@ -87,10 +85,21 @@ class ControlStore:
 
     def _changed(self, actor: Actor, do: Callable[[Change], T]) -> T:
         with self._database.writing() as connection:
-            change = Change(connection, actor, self._clock.wall_ns())
+            control = self._at(reading.position(connection, lock=True), connection)
+            change = Change(connection, control, actor, self._clock.wall_ns())
             done = do(change)
             change.finish()
+            position = reading.position(connection)
+        self._newest = position, change.control
         return done
+
+    def _at(self, position: Position, connection: sa.Connection) -> Control:
+        """What is in the store: read once, as long as nobody else changes it."""
+        known, control = self._newest
+        if known != position:
+            control = reading.control(connection, position.generation)
+            self._newest = position, control
+        return control
 
 
 def _cannot(database: Database, error: StoreUnavailable) -> str:

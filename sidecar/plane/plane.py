@@ -18,7 +18,8 @@ from sidecar.core.faults import Refusal, RefusalReason
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import; the thread does that
     from sidecar.control.change import Change
-    from sidecar.control.store import ControlStore, Position
+    from sidecar.control.reading import Position
+    from sidecar.control.store import ControlStore
 
 T = TypeVar("T")
 Follower = Callable[[Control, Control], None]
@@ -147,8 +148,8 @@ class ControlPlane:
         return done
 
     def _read(self) -> tuple[Position, Control]:
-        """In the thread. The position is the older of the two: what came between is seen at the next look."""
-        position, control = self._opened.position(), self._opened.read()
+        """In the thread."""
+        position, control = self._opened.snapshot()
         for preparer in self._preparers:
             preparer(control)
         return position, control

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sidecar.control.change import Change
 from sidecar.control.rows import Entity
@@ -101,6 +103,34 @@ def test_the_control_of_a_change_is_what_the_store_reads_next(store: ControlStor
 
     within = store.change(ACTOR, do)
     assert replace(within, generation=1) == store.read()
+
+
+@many
+@given(entities=st.lists(ENTITIES, max_size=4))
+def test_what_a_store_remembers_is_what_another_reads(store: ControlStore, url: str, entities: list[Entity]) -> None:
+    """The store reads the tables anew only when others have written."""
+
+    def do(change: Change) -> None:
+        prepare(change)
+        for entity in entities:
+            with suppress(Refusal):  # a version of an alias that an earlier example had
+                change.put("thing.put", entity)
+            if isinstance(entity, Budget | PriceOverride) and entity.created_ns % 2:
+                change.remove("thing.delete", entity)
+
+    store.change(ACTOR, do)
+    with closing(ControlStore(url, Clock())) as other:
+        assert other.snapshot() == store.snapshot()
+    if len(entities) == 4:
+        store.change(ACTOR, lambda change: change.erase_workspace(WORKSPACE))
+
+
+def test_what_others_write_is_read(store: ControlStore, url: str) -> None:
+    with closing(ControlStore(url, Clock())) as other:
+        put(other, BUDGET)
+        assert BUDGET in held(store.read())
+        put(store, PRICE)
+        assert (BUDGET in held(other.read()), PRICE in held(other.read())) == (True, True)
 
 
 def test_a_generation_is_counted_once_a_change(store: ControlStore) -> None:
