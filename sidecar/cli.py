@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sidecar.arguments import Address, Exit, Json, Since, Wide, leave
-from sidecar.groups import audit, keys
+from sidecar.groups import audit, budgets, keys
 
 __all__ = ["Exit", "app", "main"]
 
@@ -31,6 +31,7 @@ app.add_typer(config_app, name="config")
 models_app = typer.Typer(help="Models that a self-hosted provider (Ollama) holds on its disk.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(audit.app, name="audit")
 
 
