@@ -101,6 +101,7 @@ async def running(loaded: Loaded, reread: Reread, log: Any) -> AsyncIterator[Eng
         await asyncio.gather(asyncio.to_thread(pricing.preload), plane.open())
         requests = await _requests(settings, clock, log)
         stack.push_async_callback(requests.close)
+        plane.follow(requests.follow)
         desk = AlertDesk(log)
         budgets = Budgets(clock, desk.told)
         left = await asyncio.to_thread(_recovered, loaded, pricing, clock, log)

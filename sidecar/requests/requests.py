@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sidecar.core.call import Call, CallRecord, CallStatus
 from sidecar.core.clock import Clock
+from sidecar.core.control import Control
 from sidecar.requests.files import Files
 from sidecar.requests.flight import Flight, Run
 from sidecar.requests.held import RECORD_BYTES, Answer, Answers, Ending
@@ -95,9 +96,11 @@ class Requests:
         if not durable.cancelled() and durable.exception() is None:
             self._files.write(entry)
 
-    def let_go(self, workspace: str) -> None:
-        """Holds no answer of the workspace any more; its requests stay remembered."""
-        self.answers.let_go(workspace)
+    def follow(self, old: Control, new: Control) -> None:
+        """Holds no answer of a workspace that is gone, or keeps nothing from now on; its requests stay remembered."""
+        for name in old.workspaces:
+            if (now := new.workspaces.get(name)) is None or now.zero_retention:
+                self.answers.let_go(name)
 
     async def close(self) -> None:
         """After the journal: what it made durable is written down."""

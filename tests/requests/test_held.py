@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.core.call import Call
 from sidecar.core.clock import Clock
+from sidecar.core.control import Control, Workspace
 from sidecar.requests import Answer, Ending, Give, Past, Requests
 from sidecar.requests.held import RECORD_BYTES
 from tests.support.asked import DIGEST, Said, Times, asked, costless, ended, requests
@@ -86,14 +87,23 @@ async def test_it_goes_when_its_time_is_over(tmp_path: Path) -> None:
     await room.close()
 
 
-async def test_it_goes_with_its_workspace(tmp_path: Path) -> None:
-    """Of a workspace that is to keep nothing from now on."""
+@pytest.mark.parametrize(
+    ("workspaces", "expected"),
+    [
+        pytest.param({"default": Workspace("default")}, Answer, id="another-one-is-gone"),
+        pytest.param({"default": Workspace("default", zero_retention=True)}, Past, id="it-is-to-keep-nothing"),
+        pytest.param({}, Past, id="it-is-gone"),
+    ],
+)
+async def test_it_goes_with_its_workspace(
+    workspaces: dict[str, Workspace], expected: type[object], tmp_path: Path
+) -> None:
     room = requests(tmp_path)
     call = await made(room)
-    room.let_go("other")
-    assert isinstance(await room.find(call, DIGEST), Answer)
-    room.let_go("default")
-    assert isinstance(await room.find(call, DIGEST), Past)
+    before = {name: Workspace(name) for name in ("default", "other")}
+    room.follow(Control(workspaces=before), Control(workspaces=workspaces))
+    assert isinstance(await room.find(call, DIGEST), expected)
+    room.answers.let_go("default")
     assert room.answers.used_bytes == 0
     await room.close()
 
