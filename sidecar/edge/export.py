@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from sidecar.control.query import AuditQuery
 from sidecar.core.control import Control
 from sidecar.edge.usage import UsageRelay
 from sidecar.plane.plane import ControlPlane
@@ -41,8 +42,6 @@ def _lines(control: Control, workspace: str) -> Iterator[bytes]:
 
 async def _audit(plane: ControlPlane, workspace: str) -> AsyncIterator[bytes]:
     """The oldest first."""
-    from sidecar.control.query import AuditQuery
-
     after = 0
     while True:
         query = AuditQuery(workspace=workspace, after_sequence=after, limit=_PAGE)
