@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sidecar.bookkeeper.answering import Asking
+from sidecar.bookkeeper.ingest import Progress
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_reads import QueryLimits
+from sidecar.bookkeeper.ledger_service import LedgerService
+from sidecar.bookkeeper.server import start as serve
+from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.control.query import AuditQuery
 from sidecar.core.clock import Clock
 from sidecar.core.control import Actor, AliasVersion, AuditEntry
@@ -20,9 +27,11 @@ from sidecar.edge.rpc import Border
 from sidecar.edge.server import Server
 from sidecar.plane.plane import ControlPlane
 from taximeter import AsyncClient
+from taximeter.journal.v1 import journal_pb2
 from taximeter.v1 import workspaces_pb2 as pb
 from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub, WorkspaceServiceStub
 from tests.support.control import open_plane
+from tests.support.ledger import batches, record
 from tests.support.rig import Notes
 
 OPERATOR = Actor("local", "unix")
@@ -104,3 +113,18 @@ async def tenants() -> AsyncIterator[Tenants]:
         await server.start()
         stack.push_async_callback(server.stop)
         yield made
+
+
+@contextmanager
+def books(at: Tenants, calls: int = 20) -> Iterator[Ledger]:
+    """A bookkeeper's services beside it; every other call is acme's."""
+    frames = [journal_pb2.Frame(finished=record(seq)) for seq in range(calls)]
+    with closing(Ledger(at.folder / "ledger.duckdb")) as ledger:
+        for batch in batches(frames, []):
+            ledger.book(batch)
+        asking = Asking(ledger, QueryLimits(timeout_s=20.0, max_rows=100_000))
+        serving = serve(at.folder / "bookkeeper.sock", LedgerService(asking, Progress, lambda: 0), UsageService(asking))
+        try:
+            yield ledger
+        finally:
+            serving.stop(None).wait()
