@@ -96,16 +96,14 @@ class Once:
                 return _again(call, await self._followed(found, call, write))
             case Flight():
                 raise too_long(call, found.call_id)
-            case Answer() if not keep:  # held before the workspace was to keep nothing
-                raise already_served(call, found.past, _replayed(found.record))
-            case Answer() if found.ending is not None:
+            case Answer(ending=Answered() | Failed() as ending) if keep:
                 for part in found.parts:
                     await write(part)
-                return _again(call, found.ending)
-            case Answer():
-                raise already_served(call, found.past, _replayed(found.record))
-            case Past():
-                raise already_served(call, found, await self._from_ledger(call.workspace, found.call_id))
+                return _again(call, ending)
+            case Answer(record=CallRecord() as record):
+                raise already_served(call, found.past, _replayed(record))
+        past = found.past if isinstance(found, Answer) else found
+        raise already_served(call, past, await self._from_ledger(call.workspace, past.call_id))
 
     async def _followed(self, flight: Flight, call: Call, write: Write) -> Ending:
         try:

@@ -4,7 +4,8 @@ from sidecar.requests.flight import Flight, Give, Lagging, Run
 from sidecar.requests.held import Answer, Ending
 from sidecar.requests.keys import key_of
 from sidecar.requests.past import Kept, Past
-from sidecar.requests.requests import Requests, Reused, Watched, may_have_cost
+from sidecar.requests.requests import Requests, Reused, may_have_cost
+from sidecar.requests.watched import Watched
 
 __all__ = (
     "Answer",

@@ -10,8 +10,8 @@ from typing import Protocol
 from sidecar.core.call import CallRecord
 from sidecar.requests.past import Past
 
-RECORD_BYTES = 4096
-"""What a record is taken to weigh."""
+ANSWER_BYTES, RECORD_BYTES = 2048, 4096
+"""What an answer is taken to weigh beside its parts, and a record: many small objects slow the collector down."""
 
 
 class Ending(Protocol):
@@ -26,11 +26,13 @@ class Answer:
     """How a call went."""
 
     past: Past
-    record: CallRecord
-    parts: tuple[bytes, ...]
-    ending: Ending | None
-    """None if only the record was kept."""
+    workspace: str
     size_bytes: int
+    parts: tuple[bytes, ...] = ()
+    ending: Ending | None = None
+    """None if it was too large, or cut short."""
+    record: CallRecord | None = None
+    """Instead of the ending."""
 
     @property
     def digest(self) -> bytes:
@@ -38,7 +40,7 @@ class Answer:
 
     @property
     def call_id(self) -> str:
-        return self.record.call_id
+        return self.past.call_id
 
 
 class Answers:
@@ -81,7 +83,7 @@ class Answers:
 
     def let_go(self, workspace: str) -> None:
         """Everything of this workspace."""
-        for key in [key for key, (answer, _) in self._held.items() if answer.record.workspace == workspace]:
+        for key in [key for key, (answer, _) in self._held.items() if answer.workspace == workspace]:
             self._drop(key)
 
     def expire(self) -> float | None:

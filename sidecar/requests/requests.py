@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sidecar.core.call import Call, CallRecord, CallStatus
 from sidecar.core.clock import Clock
 from sidecar.core.control import Control
 from sidecar.requests.files import Files
 from sidecar.requests.flight import Flight, Run
-from sidecar.requests.held import RECORD_BYTES, Answer, Answers, Ending
+from sidecar.requests.held import ANSWER_BYTES, RECORD_BYTES, Answer, Answers, Ending
 from sidecar.requests.keys import key_of, packed, same, short
 from sidecar.requests.past import Kept, Past
 from sidecar.requests.table import Table
@@ -134,17 +133,18 @@ class Requests:
         if ending is not None:
             flight.grow(ending.size_bytes)
         whole = flight.recording and ending is not None
+        recorded_bytes = flight.hand_over()
         if not whole:
-            self.answers.release(flight.hand_over())
-        if self.answers.reserve(RECORD_BYTES):
-            size, parts = RECORD_BYTES + flight.hand_over(), flight.parts if whole else ()
-            self.answers.hold(
-                flight.key,
-                Answer(past_of(record)._replace(digest=flight.digest), record, parts, ending if whole else None, size),
-            )
-            self._expire_later()
-        else:
-            self.answers.release(flight.hand_over())
+            self.answers.release(recorded_bytes)
+            recorded_bytes = 0
+        extra_bytes = ANSWER_BYTES if whole else RECORD_BYTES
+        if not self.answers.reserve(extra_bytes):
+            self.answers.release(recorded_bytes)
+            return
+        past = past_of(record)._replace(digest=flight.digest)
+        kept = {"parts": flight.parts, "ending": ending} if whole else {"record": record}
+        self.answers.hold(flight.key, Answer(past, record.workspace, recorded_bytes + extra_bytes, **kept))
+        self._expire_later()
 
     def _expire_later(self) -> None:
         if self._timer is None and (left_s := self.answers.expire()) is not None:
@@ -156,35 +156,6 @@ class Requests:
 
     def _now_ms(self) -> int:
         return self._clock.wall_ns() // 10**6
-
-
-class Port(Protocol):
-    """The journal, as far as calls need it."""
-
-    sidecar_id: str
-
-    def begin(self) -> int: ...
-
-    def started(self, record: CallRecord) -> None: ...
-
-    def finished(self, record: CallRecord) -> asyncio.Future[None]: ...
-
-
-class Watched:
-    """A journal that tells of every finish, whichever way its call was left."""
-
-    def __init__(self, journal: Port, told: Callable[[CallRecord, asyncio.Future[None]], None]) -> None:
-        self.sidecar_id = journal.sidecar_id
-        self.begin = journal.begin
-        self.started = journal.started
-        self._finished = journal.finished
-        self._told = told
-
-    def finished(self, record: CallRecord) -> asyncio.Future[None]:
-        durable = self._finished(record)
-        if record.request_id:
-            self._told(record, durable)
-        return durable
 
 
 def may_have_cost(record: CallRecord) -> bool:

@@ -11,7 +11,7 @@ from sidecar.core.call import Call
 from sidecar.core.clock import Clock
 from sidecar.core.control import Control, Workspace
 from sidecar.requests import Answer, Ending, Give, Past, Requests
-from sidecar.requests.held import RECORD_BYTES
+from sidecar.requests.held import ANSWER_BYTES
 from tests.support.asked import DIGEST, Said, Times, asked, costless, ended, requests
 from tests.support.rig import Notes
 
@@ -63,12 +63,12 @@ async def test_memory_is_never_more_than_its_bound(size: int, tmp_path: Path) ->
     for _ in range(30):
         await made(room, size)
         assert room.answers.used_bytes <= 40_000
-    assert 0 < len(room.answers) <= 40_000 // RECORD_BYTES
+    assert 0 < len(room.answers) <= 40_000 // ANSWER_BYTES
     await room.close()
 
 
 async def test_the_oldest_goes_first(tmp_path: Path) -> None:
-    room = requests(tmp_path, replay_bytes=3 * (RECORD_BYTES + 100))
+    room = requests(tmp_path, replay_bytes=3 * (ANSWER_BYTES + 100))
     calls = [await made(room) for _ in range(5)]
     held = [isinstance(await room.find(call, DIGEST), Answer) for call in calls]
     assert held == [False, False, True, True, True]
