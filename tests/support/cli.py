@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -75,6 +76,36 @@ class Shell:
         finally:
             os.close(ours)
         return _without_styles(shown.decode()).splitlines()
+
+    def typing(self, prompt: str, answer: str, *argv: str) -> tuple[int, str]:
+        """`taximeter ARGV` on a terminal; `answer` is typed once it has asked `prompt`. Exit code, and all it shows."""
+        ours, theirs = pty.openpty()
+        try:
+            process = subprocess.Popen(
+                [*TAXIMETER, *argv],
+                env={**self.env, "TERM": "dumb"},
+                cwd=self.cwd,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+            )
+            os.close(theirs)
+            shown = _until(ours, prompt.encode())
+            os.write(ours, answer.encode())
+            shown += _drained(ours)
+            return process.wait(60), shown.decode()
+        finally:
+            os.close(ours)
+
+
+def _until(terminal: int, wanted: bytes) -> bytes:
+    shown = b""
+    while wanted not in shown:
+        readable, _, _ = select.select([terminal], [], [], 30)
+        assert readable, f"{wanted!r} was not asked: {shown!r}"
+        shown += os.read(terminal, 65536)
+    return shown
 
 
 def _drained(terminal: int) -> bytes:

@@ -68,6 +68,10 @@ class Stage:
     """The stub."""
 
     @property
+    def address(self) -> str:
+        return f"unix:{self.folder / 'k.sock'}"
+
+    @property
     def accounts(self) -> dict[str, Account]:
         """As the configuration has them: without any key of the operator's."""
         openai = Account(
