@@ -41,6 +41,11 @@ class Key:
         """A provider's words, masked where they repeat the key. What is too short to be a secret stays as it is."""
         return text.replace(self.secret, self.masked) if len(self.secret) >= SECRET_LENGTH else text
 
+    def hidden_in_bytes(self, data: bytes) -> bytes:
+        """The same of what has not been read yet."""
+        hides = len(self.secret) >= SECRET_LENGTH
+        return data.replace(self.secret.encode(), self.masked.encode()) if hides else data
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:

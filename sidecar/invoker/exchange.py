@@ -63,7 +63,7 @@ class Exchange:
         response = await self._transport.send(request, connect_s=connect_s, max_bytes=max_bytes)
         live.resumes(self._clock.monotonic_ns())
         self._answered(live, response)
-        live.bytes_received += len(response.body)
+        response = replace(response, body=live.heard(response.body))
         if not 200 <= response.status < 300:
             raise live.codec.fault(response)
         return live.codec.decode(response)
@@ -134,7 +134,7 @@ class Exchange:
 
     def _fed(self, live: Live, reader: Reader, data: bytes) -> tuple[list[Any], Fault | None]:
         """What the data holds, all of it counted before any of it is passed on: the caller may hang up any time."""
-        live.bytes_received += len(data)
+        data = live.heard(data)
         chunks: list[Any] = []
         fault = None
         try:
@@ -175,8 +175,7 @@ def _all_there(live: Live, reader: Reader, reply: Reply) -> None:
 async def _accepted(live: Live, answer: Answer) -> None:
     """Raises the fault of an answer outside 2xx."""
     if not 200 <= answer.status < 300:
-        body = await answer.body()
-        live.bytes_received += len(body)
+        body = live.heard(await answer.body())
         raise live.codec.fault(HttpResponse(answer.status, answer.headers, body))
 
 

@@ -69,6 +69,12 @@ class Live:
         self.provider_request_id = provider_request_id(headers)
         self.model_served = served_model(headers)
 
+    def heard(self, data: bytes) -> bytes:
+        """Counts what the provider said, and gives it on, masked where it repeats the key: an id, a model's name or
+        an answer may have it. In a stream the key may be cut in two; what is recorded is looked at again."""
+        self.bytes_received += len(data)
+        return self.key.hidden_in_bytes(data)
+
     def gave(self, chunks: Sequence[Any], now_ns: int) -> None:
         """Content has come."""
         self.chunks += len(chunks)
@@ -78,7 +84,8 @@ class Live:
 
     @property
     def model_reported(self) -> str:
-        return self.model_served or self.reply.model or (self.reader.model if self.reader is not None else "")
+        said = self.model_served or self.reply.model or (self.reader.model if self.reader is not None else "")
+        return self.key.hidden_in(said)
 
     def received(self, *, whole: bool, fault: Fault | None) -> Received:
         """What it is billed by."""
@@ -122,6 +129,8 @@ class Live:
     ) -> Attempt:
         """As it stands in the record."""
         reader, first = self.reader, self.first_content_at_ns
+        request_id = self.provider_request_id or (fault.provider_request_id if fault is not None else "")
+        response_id = self.reply.response_id or (reader.response_id if reader is not None else "")
         return replace(
             self.opened(),
             status=status,
@@ -131,9 +140,9 @@ class Live:
             error_type=fault.error_type if fault is not None else error_type,
             message=fault.message if fault is not None else "",
             http_status=self.http_status or (fault.http_status if fault is not None else 0),
-            provider_request_id=self.provider_request_id or (fault.provider_request_id if fault is not None else ""),
-            response_id=self.reply.response_id or (reader.response_id if reader is not None else ""),
-            finish_reasons=self.reply.finish_reasons,
+            provider_request_id=self.key.hidden_in(request_id),
+            response_id=self.key.hidden_in(response_id),
+            finish_reasons=tuple(map(self.key.hidden_in, self.reply.finish_reasons)),
             usage=bill.usage,
             usage_source=bill.usage_source,
             estimator_version=bill.estimator_version,
