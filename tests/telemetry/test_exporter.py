@@ -18,6 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from sidecar.bookkeeper.telemetry import Exporter, TelemetryOptions
 from sidecar.bookkeeper.telemetry.exporter import PENDING_SPANS
 from taximeter.journal.v1 import journal_pb2
+from tests.support.budget_books import AT_NS, budget_state, state
 from tests.support.otlp import GrpcReceiver, HttpReceiver, Received, attributes
 from tests.support.otlp_records import (
     CANARY,
@@ -247,6 +248,30 @@ def test_metrics_are_drawn_from_the_same_records(protocol: str) -> None:
     assert point(received, "taximeter.overhead").count == 2
     assert point(received, "taximeter.journal.backlog").as_int == 4711
     assert CANARY.encode() not in received.bytes()
+
+
+def test_how_far_budgets_are_used_is_a_gauge_of_the_newest_word() -> None:
+    """A budget that is gone is gone; a word that comes late changes nothing."""
+    newest = state(budget_state("b1", spent=80), budget_state("b2", unit="tokens", spent=0), at_ns=AT_NS + 2)
+    words = [state(budget_state("b3"), at_ns=AT_NS), newest, state(budget_state("b1", spent=1), at_ns=AT_NS + 1)]
+    with GrpcReceiver(Received()) as receiver:
+        with exporting(**to(receiver)) as exporter:
+            exporter.handle(words)
+        metric = receiver.received.latest_metrics()["taximeter.budget.utilization"]
+    told = [(each.as_double, attributes(each.attributes)) for each in metric.gauge.data_points]
+    assert told == [
+        (
+            used,
+            {
+                "taximeter.budget": budget_id,
+                "taximeter.budget.name": f"name of {budget_id}",
+                "taximeter.budget.scope": "workspace",
+                "taximeter.budget.unit": unit,
+                "taximeter.workspace": "acme",
+            },
+        )
+        for budget_id, unit, used in (("b1", "usd", 0.8), ("b2", "tokens", 0.0))
+    ]
 
 
 def test_a_budget_refusal_is_no_server_error_in_metrics() -> None:

@@ -285,3 +285,16 @@ def test_spans_agree_with_the_record(made: list[tuple[str, bool, int | None, int
     assert sum(len(span.events) for span in clients) == len(tried) - len(clients)
     for span in clients:
         assert server.start_ns <= span.start_ns <= span.end_ns <= invoke.end_ns
+
+
+def test_the_alerts_that_a_call_gave_are_events_at_its_end() -> None:
+    call = record(answered(1), budget_alerts=["bud_1 soft", "bud_1 hard"])
+    invoke = draw(call)[1]
+    assert [(event.name, event.at_ns, event.attributes) for event in invoke.events] == [
+        ("taximeter.budget.alert", call.ended_ns, {otel.BUDGET: "bud_1", otel.BUDGET_THRESHOLD: threshold})
+        for threshold in ("soft", "hard")
+    ]
+
+
+def test_a_call_that_gave_none_has_no_events() -> None:
+    assert draw(failover())[1].events == ()

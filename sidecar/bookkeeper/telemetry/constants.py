@@ -60,6 +60,12 @@ OPERATION_NAMES = {"chat": "chat", "completion": "text_completion", "embedding":
 
 # Our own.
 RETRY_EVENT = "taximeter.retry"
+ALERT_EVENT = "taximeter.budget.alert"
+BUDGET = "taximeter.budget"
+BUDGET_NAME = "taximeter.budget.name"
+BUDGET_SCOPE = "taximeter.budget.scope"
+BUDGET_UNIT = "taximeter.budget.unit"
+BUDGET_THRESHOLD = "taximeter.budget.threshold"
 ATTEMPT = "taximeter.attempt"
 ATTEMPTS = "taximeter.attempts"
 WORKSPACE = "taximeter.workspace"
@@ -78,6 +84,7 @@ METRIC_COST = "taximeter.cost"
 METRIC_FALLBACKS = "taximeter.fallbacks"
 METRIC_OVERHEAD = "taximeter.overhead"
 METRIC_BACKLOG = "taximeter.journal.backlog"
+METRIC_UTILIZATION = "taximeter.budget.utilization"
 
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
 DURATION_BUCKETS_S = tuple(0.01 * 2**power for power in range(14))
@@ -88,6 +95,7 @@ LABELS = frozenset(
     {
         *(OPERATION, PROVIDER, REQUEST_MODEL, RESPONSE_MODEL, TOKEN_TYPE, ERROR_TYPE, SERVER_ADDRESS, SERVER_PORT),
         *(RPC_SYSTEM, RPC_METHOD, RPC_STATUS, WORKSPACE, ALIAS, FALLBACK_REASON, PRICE_SOURCE),
+        *(BUDGET, BUDGET_NAME, BUDGET_SCOPE, BUDGET_UNIT),
     }
 )
 """All that may become a metric's label: never a call, a key, a tag or a conversation."""

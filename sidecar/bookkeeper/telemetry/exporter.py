@@ -59,15 +59,17 @@ class Exporter:
         return self._prometheus.port if self._prometheus else None
 
     def handle(self, frames: Sequence[journal_pb2.Frame]) -> None:
-        """Draws spans and measurements from the finished calls among `frames`. Sends nothing yet."""
+        """Draws spans and measurements from the finished calls and states among `frames`. Sends nothing yet."""
         if self._metrics is None:
             return
         for frame in frames:
-            if frame.WhichOneof("entry") != "finished":
-                continue
-            self._metrics.record(frame.finished)
-            if self._outbox is not None:
-                self._outbox.add(spans(frame.finished, self._names, unsampled=self._options.trace_unsampled))
+            match frame.WhichOneof("entry"):
+                case "finished":
+                    self._metrics.record(frame.finished)
+                    if self._outbox is not None:
+                        self._outbox.add(spans(frame.finished, self._names, unsampled=self._options.trace_unsampled))
+                case "state":
+                    self._metrics.live(frame.state)
 
     def flush(self, timeout_s: float) -> bool:
         """Sends all that waits, trying again until `timeout_s` is over. False: positions must not move on."""

@@ -44,6 +44,15 @@ class Metrics:
         meter.create_observable_gauge(
             otel.METRIC_BACKLOG, [_observe(backlog)], "By", "Journal not yet ingested into the ledger."
         )
+        self._state = journal_pb2.State()
+        meter.create_observable_gauge(
+            otel.METRIC_UTILIZATION, [self._utilization], "1", "What budgets have spent, as a part of their limits."
+        )
+
+    def live(self, state: journal_pb2.State) -> None:
+        """How budgets stand, until a later word; what is read late is not said any more."""
+        if state.at_ns >= self._state.at_ns:
+            self._state = state
 
     def record(self, call: journal_pb2.CallRecord) -> None:
         """Counts a finished call."""
@@ -87,6 +96,18 @@ class Metrics:
         for token_type, name in (("input", "input_tokens"), ("output", "output_tokens")):
             if name in exchange.usage:
                 self._tokens.record(exchange.usage[name], labels(common | {otel.TOKEN_TYPE: token_type}))
+
+    def _utilization(self, _: CallbackOptions) -> Iterable[Observation]:
+        for budget in self._state.budgets:
+            known: dict[str, Value] = {
+                otel.BUDGET: budget.budget_id,
+                otel.BUDGET_NAME: budget.name,
+                otel.BUDGET_SCOPE: budget.scope,
+                otel.WORKSPACE: budget.workspace,
+            }
+            for measure in budget.measures:
+                if measure.limit:
+                    yield Observation(measure.spent / measure.limit, labels(known | {otel.BUDGET_UNIT: measure.unit}))
 
     def close(self, timeout_s: float) -> None:
         """Sends what is measured a last time."""

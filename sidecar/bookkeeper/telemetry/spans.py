@@ -97,6 +97,7 @@ def _invoke(record: journal_pb2.CallRecord, attempts: int) -> Span:
         start_ns=record.started_ns,
         end_ns=max(record.ended_ns, record.started_ns),
         error=record.status in {"error", "refused", "abandoned"},
+        events=tuple(_alerts(record)),
         attributes={
             **_known(_decided(record)),
             **_cost(record.cost),
@@ -107,6 +108,14 @@ def _invoke(record: journal_pb2.CallRecord, attempts: int) -> Span:
             "taximeter.overhead_us": record.overhead_ns // 1000,
         },
     )
+
+
+def _alerts(record: journal_pb2.CallRecord) -> Iterator[Event]:
+    """An event at the call's end for each alert of a budget that it gave."""
+    for told in record.budget_alerts:
+        budget_id, _, threshold = told.rpartition(" ")
+        attributes: Attributes = {otel.BUDGET: budget_id, otel.BUDGET_THRESHOLD: threshold}
+        yield Event(otel.ALERT_EVENT, max(record.ended_ns, record.started_ns), attributes)
 
 
 def _decided(record: journal_pb2.CallRecord) -> dict[str, Value]:
