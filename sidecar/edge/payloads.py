@@ -49,10 +49,10 @@ def violations(payload: Message, at: str) -> Iterator[Violation]:
             yield from _parts(payload.parts, f"{at}.parts")
             for place, message in enumerate(payload.messages):
                 yield from _message(message, f"{at}.messages[{place}]")
-    yield from _numbers(payload, at)
+    yield from numbers(payload, at)
 
 
-def _numbers(payload: Any, at: str) -> Iterator[Violation]:
+def numbers(payload: Any, at: str) -> Iterator[Violation]:
     for name, (low, high) in _RANGES.items():
         field = payload.DESCRIPTOR.fields_by_name.get(name)
         if field is None or field.cpp_type == field.CPPTYPE_BOOL or not payload.HasField(name):
@@ -62,7 +62,7 @@ def _numbers(payload: Any, at: str) -> Iterator[Violation]:
     for token, bias in getattr(payload, "logit_bias", {}).items():
         if not math.isfinite(bias):
             yield f"{at}.logit_bias[{token!r}]", "must be a finite number"
-    if not _finite(payload.provider_options):
+    if not finite(payload.provider_options):
         yield f"{at}.provider_options", "numbers must be finite"
 
 
@@ -74,7 +74,7 @@ def _chat(chat: pb.ChatRequest, at: str) -> Iterator[Violation]:
     for place, tool in enumerate(chat.tools):
         if not tool.name:
             yield f"{at}.tools[{place}].name", "is required"
-        if not _finite(tool.parameters):
+        if not finite(tool.parameters):
             yield f"{at}.tools[{place}].parameters", "numbers must be finite"
     yield from _tool_choice(chat, at)
     yield from _response_format(chat.response_format, f"{at}.response_format")
@@ -97,7 +97,7 @@ def _response_format(wanted: pb.ResponseFormat, at: str) -> Iterator[Violation]:
         return
     if not wanted.json_schema.name:
         yield f"{at}.json_schema.name", "is required"
-    if not _finite(wanted.json_schema.schema):
+    if not finite(wanted.json_schema.schema):
         yield f"{at}.json_schema.schema", "numbers must be finite"
 
 
@@ -154,7 +154,7 @@ def _embedding(embedding: pb.EmbeddingRequest, at: str) -> Iterator[Violation]:
             yield f"{at}.token_inputs[{place}].tokens", "is required"
 
 
-def _finite(struct: Struct) -> bool:
+def finite(struct: Struct) -> bool:
     """JSON has no NaN and no infinity."""
     pending: list[Value] = list(struct.fields.values())
     while pending:

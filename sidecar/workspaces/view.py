@@ -49,7 +49,7 @@ def view(system: Catalog, own: Own, secrets: Mapping[str, str], known: Known) ->
     if plain and workspace.name == system.workspace and not own.keys and not own.aliases:
         return system
     accounts = accounts_of(system.accounts, workspace, own.keys, secrets, known)
-    seen = {name: each if each.usable else accounts.reserve.get(name, each) for name, each in accounts.by_name.items()}
+    seen = _serving(accounts.by_name, accounts.reserve)
     aliases = {
         **{name: _filled(alias, seen, known) for name, alias in system.aliases.items()},
         **{version.name: alias_of(version) for version in own.aliases},
@@ -62,6 +62,15 @@ def view(system: Catalog, own: Own, secrets: Mapping[str, str], known: Known) ->
         workspace=workspace.name,
         zero_retention=workspace.zero_retention,
     )
+
+
+def serving(catalog: Catalog) -> Mapping[str, Account]:
+    """By name, the account that serves a workspace there, be it in reserve; else the one that does not."""
+    return _serving(catalog.accounts, catalog.reserve)
+
+
+def _serving(by_name: Mapping[str, Account], reserve: Mapping[str, Account]) -> Mapping[str, Account]:
+    return {name: each if each.usable else reserve.get(name, each) for name, each in by_name.items()}
 
 
 def _filled(alias: Alias, accounts: Mapping[str, Account], known: Known) -> Alias:
