@@ -59,17 +59,22 @@ def refused(account: Account, measure: int, at_ns: int, call_id: str = "") -> tu
     return () if account.hard_alert_ns else (_give(account, HARD, measure, at_ns, call_id),)
 
 
+def given(account: Account, threshold: str, at_ns: int) -> None:
+    """So that it is not given again."""
+    if threshold == SOFT:
+        account.soft_alert_ns = at_ns
+    else:
+        account.hard_alert_ns = at_ns
+    account.watch()
+
+
 def _passed(levels: list[int | None], spent: Amounts) -> int | None:
     measures = enumerate(zip(levels, spent, strict=True))
     return next((place for place, (level, amount) in measures if level is not None and amount >= level), None)
 
 
 def _give(account: Account, threshold: str, measure: int, at_ns: int, call_id: str) -> Alert:
-    if threshold == SOFT:
-        account.soft_alert_ns = at_ns
-    else:
-        account.hard_alert_ns = at_ns
-    account.watch()
+    given(account, threshold, at_ns)
     budget = account.budget
     return Alert(
         alert_id=f"{budget.budget_id}:{account.start_ns}:{threshold}",

@@ -43,7 +43,7 @@ class Budgets:
         """The latest time that was seen, UTC."""
 
     # What is in force and what it has spent. At a start: `restore` what the newest snapshot has, `charge` each record
-    # finished since, then `follow`.
+    # finished since and `restore_alert` each alert, then `follow`.
 
     def follow(self, definitions: Mapping[str, Budget]) -> None:
         """These are in force from the next `reserve` on. What a new one has spent is unknown (see `begin_opening`),
@@ -54,6 +54,10 @@ class Budgets:
         """Windows as they stood. `complete`: there is nothing else, so that any other budget has spent nothing."""
         self._purses.restore(states)
         self._purses.blank = complete
+
+    def restore_alert(self, budget_id: str, start_ns: int, threshold: str, at_ns: int) -> None:
+        """It was given in that window: which may have begun after the snapshot."""
+        self._purses.restore_alert(budget_id, start_ns, threshold, at_ns)
 
     def see(self, at_ns: int) -> None:
         """It has been that late: time does not go back behind it."""

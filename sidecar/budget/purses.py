@@ -54,15 +54,9 @@ class Purses:
 
     def restore_alert(self, budget_id: str, start_ns: int, threshold: str, at_ns: int) -> None:
         purse = self._by_id.get(budget_id)
-        account = purse.window(start_ns) if purse is not None else None
-        if account is None:
-            return
-        match threshold:
-            case alerts.SOFT:
-                account.soft_alert_ns = at_ns
-            case alerts.HARD:
-                account.hard_alert_ns = at_ns
-        account.watch()
+        account = purse.at(start_ns) if purse is not None else None
+        if account is not None and account.start_ns == start_ns:
+            alerts.given(account, threshold, at_ns)
 
     def windows(self) -> list[WindowState]:
         return [state_of(purse.current) for purse in self._by_id.values() if purse.current.known]

@@ -15,7 +15,7 @@ from taximeter.journal.v1 import journal_pb2
 
 @dataclass(slots=True)
 class Left:
-    """What an incarnation left behind, to be folded in this order: windows, then records."""
+    """What an incarnation left behind, to be folded in this order: windows, then records, then alerts."""
 
     windows: dict[str, journal_pb2.BudgetWindow] = field(default_factory=dict)
     """By budget, as they stood at the snapshot; those opened after it with what they had spent by then."""
@@ -23,6 +23,8 @@ class Left:
     """The latest time that budgets had seen, UTC."""
     records: list[tuple[CallRecord, frozenset[str]]] = field(default_factory=list)
     """Finished since the snapshot, each with the budgets that were opened after it: they have it in them."""
+    alerts: list[journal_pb2.BudgetAlert] = field(default_factory=list)
+    """Given since the snapshot in windows that began after it."""
     known: bool = False
     """False: no journal here tells of budgets."""
     fresh: bool = False
@@ -78,8 +80,8 @@ def _from(own: Path, number: int) -> Left:
 def _note_alert(left: Left, alert: journal_pb2.BudgetAlert) -> None:
     window = left.windows.get(alert.budget_id)
     if window is None or window.start_ns != alert.window_start_ns:
-        return
-    if alert.threshold == "soft":
+        left.alerts.append(alert)
+    elif alert.threshold == "soft":
         window.soft_alert_ns = alert.at_ns
     else:
         window.hard_alert_ns = alert.at_ns

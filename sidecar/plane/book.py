@@ -36,6 +36,8 @@ def restore(left: Left, budgets: Budgets) -> None:
     budgets.see(left.clock_ns)
     for record, inside in left.records:
         budgets.charge(record, inside)
+    for alert in left.alerts:
+        budgets.restore_alert(alert.budget_id, alert.window_start_ns, alert.threshold, alert.at_ns)
 
 
 def window_message(state: WindowState) -> journal_pb2.BudgetWindow:

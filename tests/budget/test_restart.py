@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.budget import Budgets, OverBudget, WindowState
+from sidecar.budget import Budgets, OverBudget, WindowState, window_at
 from sidecar.core.control import Budget, BudgetScope, Window
 from tests.support.budgets import DAY_NS, NEVER_S, NOON, WHO, Bench, Hand, attempt, bound, budget, record
 
@@ -60,6 +60,20 @@ def test_alerts_are_not_given_again() -> None:
     before.spend(100)
     after = restarted(before.budgets.windows(), budget(usd=100))
     after.spend(5)
+    assert after.told == []
+
+
+def test_nor_those_of_a_window_that_began_after_the_snapshot() -> None:
+    """Found by the machine: a refusal spends nothing, so that nothing else told of that window."""
+    definition = budget(requests=0, window=Window.DAY)
+    before = Bench().with_(definition)
+    states = before.budgets.windows()
+    after = restarted(states, hand=Hand(NOON + DAY_NS))
+    start_ns, _ = window_at(Window.DAY, "UTC", NOON + DAY_NS)
+    after.budgets.restore_alert("b", start_ns, "hard", NOON + DAY_NS)
+    after.with_(definition)
+    with pytest.raises(OverBudget):
+        after.budgets.reserve(WHO, [bound()], NEVER_S)
     assert after.told == []
 
 
