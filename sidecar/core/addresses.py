@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 MAX_CHARACTERS = 2048
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -55,28 +55,49 @@ def base_url(raw: str, reach: Reach) -> str:
 
     A host that is a name is permitted here as far as its name goes: see `objection` for what it resolves to.
     """
-    text = raw.strip()
+    parts, port = _parts(raw.strip())
+    if "?" in raw or "#" in raw:
+        raise Forbidden("the URL has a query or a fragment; only its beginning is wanted")
+    name, is_loopback = _host(parts, reach)
+    if parts.scheme == "http" and not is_loopback:
+        raise Forbidden("the key would travel in the clear: use https")
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def check_host(url: str, reach: Reach) -> None:
+    """Whether the host of any URL may be called, as far as its name goes. Raises Forbidden."""
+    _host(_parts(url)[0], reach)
+
+
+def _parts(text: str) -> tuple[SplitResult, int | None]:
+    """The URL taken apart, and its port. Raises Forbidden."""
     if not text.isascii() or not text.isprintable() or re.search(r"[\s\\]", text) or len(text) > MAX_CHARACTERS:
         raise Forbidden("the URL holds characters that do not belong there (a name with others is written xn--...)")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
+        port = parts.port
     except ValueError:
         raise Forbidden("this is not a URL like https://llm.example.com/v1") from None
-    if parts.scheme not in ("http", "https") or not host or port == 0:
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise Forbidden("this is not a URL like https://llm.example.com/v1")
     if "@" in parts.netloc:
         raise Forbidden("the URL holds a user or password: the key goes beside it")
-    if "?" in text or "#" in text:
-        raise Forbidden("the URL has a query or a fragment; only its beginning is wanted")
+    return parts, port
+
+
+def _host(parts: SplitResult, reach: Reach) -> tuple[str, bool]:
+    """(the host in its plainest spelling, whether it is this machine). Raises Forbidden."""
+    host = parts.hostname or ""
     address = _address(host)
-    name = str(address) if address is not None else _name(host)
-    if problem := _objection(address, reach) if address is not None else _objection_to_name(name, reach):
+    if address is not None:
+        name, is_loopback, problem = str(address), address.is_loopback, _objection(address, reach)
+    else:
+        name = _name(host)
+        is_loopback, problem = _is_localhost(name), _objection_to_name(name, reach)
+    if problem:
         raise Forbidden(f"{name} {problem}")
-    if parts.scheme == "http" and not (address.is_loopback if address is not None else _is_localhost(name)):
-        raise Forbidden("the key would travel in the clear: use https")
-    shown = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{shown}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+    return name, is_loopback
 
 
 def host_of(url: str) -> str:

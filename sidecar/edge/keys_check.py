@@ -10,10 +10,13 @@ from sidecar.core.control import DEFAULT_WORKSPACE
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge.keys_messages import Wrong
 from sidecar.invoker.prober import UNUSABLE
-from sidecar.plane.verification import Verified, Verifier, check_resolved
+from sidecar.plane.verification import Verified, Verifier
+from sidecar.providers.resolving import check_reach
 from sidecar.settings.nearest import nearest
 from sidecar.settings.rows import SPELLINGS
 
+_NAME = 24
+"""Characters."""
 NOT_ASKED = Verified(ok=False, message="The provider was not asked.")
 
 
@@ -48,7 +51,7 @@ class KeyCheck:
         reach = Reach(self._allow_private or workspace == DEFAULT_WORKSPACE, self._allow_private)
         try:
             url = base_url(asked, reach)
-            await check_resolved(url, reach)
+            await check_reach(url, reach)
         except Forbidden as why:
             raise Refusal(
                 "INVALID_ARGUMENT",
@@ -97,7 +100,9 @@ def _unknown(provider: str, known: Iterable[str]) -> Refusal:
     names = sorted(known)
     guess = nearest(provider, names)
     hint = f" Did you mean {guess}?" if guess else ""
-    told = f"No provider is named {provider!r}.{hint} Known: {', '.join(names)}."
+    # What is long may be a key that was put in the wrong place: it is not repeated.
+    what = f"No provider is named {provider!r}." if len(provider) <= _NAME else "No provider has that name."
+    told = f"{what}{hint} Known: {', '.join(names)}."
     return Refusal("NOT_FOUND", RefusalReason.UNKNOWN_PROVIDER, told)
 
 

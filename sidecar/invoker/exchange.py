@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from sidecar.core.addresses import Forbidden, Reach
 from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, FirstTokenTimeout, Garbled, ResponseTimeout, Stalled, StreamCut
@@ -16,6 +17,7 @@ from sidecar.invoker.watch import Watch
 from sidecar.limits import Limits
 from sidecar.providers.allowances import allowances
 from sidecar.providers.http import CREDENTIALS, server_of
+from sidecar.providers.resolving import check_reach
 from sidecar.providers.transport import Answer, Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse, Pending, Reader, Reply
 
@@ -54,7 +56,7 @@ class Exchange:
         while isinstance(reply, Pending):
             await asyncio.sleep(reply.after_s)
             live.waits(self._clock.monotonic_ns())
-            reply = await self._send(live, onward(live, reply), max_bytes)
+            reply = await self._send(live, await onward(live, reply), max_bytes)
         live.reply = reply
         live.content_bytes = reply.payload.ByteSize()
 
@@ -89,7 +91,7 @@ class Exchange:
                 if isinstance(reply, Reply):
                     _all_there(live, reader, reply)
                     break
-                request = onward(live, reply)
+                request = await onward(live, reply)
                 if reply.after_s:
                     await asyncio.sleep(min(reply.after_s, ear.left_s))
         finally:
@@ -145,15 +147,23 @@ class Exchange:
         return chunks, fault
 
 
-def onward(live: Live, pending: Pending) -> HttpRequest:
-    """The request that asks on. Raises Garbled for an address that an answer must not lead to."""
+async def onward(live: Live, pending: Pending) -> HttpRequest:
+    """The request that asks on. Raises Garbled for an address that an answer must not lead to: of an account of a
+    workspace, which may be a server of its own, also any that the workspace itself could not name."""
     request = pending.request
-    base_url = live.planned.account.base_url
+    account = live.planned.account
     if request.url.startswith(("/", "./")):
         opens = {name: value for name, value in live.request.headers.items() if name in CREDENTIALS}
         return replace(request, url=_under(live, request.url), headers={**request.headers, **opens})
-    if not request.url.startswith("https://") and server_of(request.url) != server_of(base_url):
+    if server_of(request.url) == server_of(account.base_url):
+        return request
+    if not request.url.startswith("https://"):
         raise Garbled("the provider's answer leads to an address that is not https")
+    if account.owner:
+        try:
+            await check_reach(request.url, Reach())
+        except Forbidden:
+            raise Garbled("the provider's answer leads to an address that no workspace may name") from None
     return request
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sidecar.core.addresses import Forbidden, Reach, host_of, objection
 from sidecar.core.catalog import SYSTEM_TIMEOUTS, Account, Key
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, KeyRejected, RateLimited, ResponseTimeout
@@ -15,7 +14,6 @@ from sidecar.providers import probe
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse, Wire
 
-RESOLVE_S = 5.0
 _FORBIDDEN = 403
 
 
@@ -120,21 +118,3 @@ def _verdict(name: str, error_type: str, status: int) -> str:
 
 _CHECK_IT = "Check that it was copied whole, is of this provider, and was not revoked."
 _WHAT_TO_DO = {_FORBIDDEN: "Its permissions may not include listing models: then add it without verification."}
-
-
-async def resolved(host: str) -> tuple[str, ...]:
-    """IP addresses of a name; none if it has none, or none can be told in time (a proxy resolves it then)."""
-    try:
-        async with asyncio.timeout(RESOLVE_S):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None)
-    except (OSError, UnicodeError, TimeoutError):
-        return ()
-    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-async def check_resolved(url: str, reach: Reach) -> None:
-    """Whether what the URL's host resolves to now may be called. Raises Forbidden."""
-    host = host_of(url)
-    for address in await resolved(host):
-        if problem := objection(address, reach):
-            raise Forbidden(f"{host} is {address}, which {problem}")

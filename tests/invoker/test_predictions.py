@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from sidecar.core.call import CallStatus, Target, Usage, UsageSource
 from sidecar.core.catalog import Alias, Catalog, Key, Route
 from sidecar.invoker import CallFailed, Outcome
+from sidecar.providers.wire import HttpRequest
 from tests.support.predictions import (
     CREATE_PATH,
     METRICS,
@@ -122,6 +125,27 @@ async def test_a_stream_that_breaks_is_no_success(
     assert text_of(events) == "Hel"
     assert isinstance(failure, CallFailed)
     assert failure.refusal.reason == "STREAM_BROKEN"
+
+
+@pytest.mark.parametrize("url", ["https://169.254.169.254/latest", "https://10.0.0.7:8443/p1", "https://localhost/p1"])
+async def test_a_workspaces_server_does_not_lead_to_what_only_this_machine_reaches(rig_for: MakeRig, url: str) -> None:
+    """A server of a workspace's own may answer whatever it likes."""
+    async with predicting(told("starting", urls={"stream": url})) as played:
+        rig = rig_for(played)
+        (account,) = rig.catalog.accounts.values()
+        rig.catalog = replace(rig.catalog, accounts={"a": replace(account, owner="default")})
+        asked: list[str] = []
+        stream = rig.transport.stream
+
+        def noted(request: HttpRequest, **how: Any) -> Any:
+            asked.append(request.url)
+            return stream(request, **how)
+
+        rig.transport.stream = noted  # type: ignore[method-assign]
+        _, failure = await rig.listen()
+    assert isinstance(failure, CallFailed)
+    assert rig.record.attempts[0].error_type == "garbled"
+    assert url not in asked
 
 
 async def test_a_stream_elsewhere_must_be_https(rig_for: MakeRig) -> None:

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from sidecar.core.addresses import Forbidden, Reach
 from sidecar.core.catalog import Account
 from sidecar.core.clock import Clock
-from sidecar.plane.verification import Verified, Verifier, check_resolved, resolved
+from sidecar.plane.verification import Verified, Verifier
 from sidecar.providers.registry import wire
 from sidecar.providers.transport import HttpxTransport
 from tests.support import hostile as on
@@ -94,15 +93,3 @@ async def test_where_nothing_can_be_asked_nothing_is(verifier: Verifier, account
     found = await verifier.verified(account, SECRET)
     assert (found.ok, found.error_type) == (False, "unusable")
     assert told in found.message
-
-
-async def test_a_name_is_judged_by_what_it_resolves_to() -> None:
-    assert "127.0.0.1" in await resolved("localhost")
-    with pytest.raises(Forbidden, match=r"localhost is (127\.0\.0\.1|::1), which is this machine itself"):
-        await check_resolved("https://localhost", Reach())
-    await check_resolved("https://localhost", Reach(loopback=True))
-
-
-async def test_a_name_that_nobody_knows_is_no_objection() -> None:
-    """Behind a proxy only the proxy resolves."""
-    await check_resolved("https://nobody-knows.invalid", Reach())
