@@ -33,6 +33,7 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+_PREFIX = "key_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,12 @@ def key_of(control: Control, workspace: str, key_id: str) -> ProviderKey:
     """Raises Refusal (UNKNOWN_KEY): another workspace's key is as unknown as one that never was."""
     found = control.keys.get(key_id)
     if found is None or found.workspace != workspace:
+        # What is no id may be a key that was put in the wrong place: it is not repeated.
+        what = f"key {key_id!r}" if key_id.startswith(_PREFIX) else "key of that id"
         raise Refusal(
             "NOT_FOUND",
             RefusalReason.UNKNOWN_KEY,
-            f"This workspace has no key {key_id!r}. `taximeter keys list` shows those it has.",
+            f"This workspace has no {what}. `taximeter keys list` shows those it has.",
         )
     return found
 
@@ -102,7 +105,7 @@ class Keyring:
     def add(self, change: Change, actor: Actor, new: NewKey) -> ProviderKey:
         """Raises Refusal (NAME_TAKEN: the workspace has this secret at this provider), VaultLocked."""
         self._is_new(change.control, new.workspace, new.provider, new.secret)
-        key_id = f"key_{ids.ulid(lambda: change.now_ns).lower()}"
+        key_id = f"{_PREFIX}{ids.ulid(lambda: change.now_ns).lower()}"
         empty = ProviderKey(
             key_id=key_id,
             workspace=new.workspace,
