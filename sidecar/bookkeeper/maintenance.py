@@ -8,7 +8,7 @@ that the books had: what is new comes from the journal, and what the journal has
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,8 +54,9 @@ class Remade:
     """Sidecars with calls that neither a readable ledger nor the journal has any more."""
 
 
-def backup(home: Path, to: Path) -> Backup:
-    """Ledger and journal of `home` as the new folder `to`, while the bookkeeper runs or not.
+def backup(home: Path, to: Path, also: Callable[[Path], object] = lambda _folder: None) -> Backup:
+    """Ledger and journal of `home` as the new folder `to`, while the bookkeeper runs or not. `also` puts in what is no
+    book, before the folder is there.
 
     Raises MaintenanceFailed, OSError.
     """
@@ -69,6 +70,7 @@ def backup(home: Path, to: Path) -> Backup:
         size = copy_ledger(home, beside / LEDGER)
         segments = copy_journal(home / JOURNAL, beside / JOURNAL)
         erased.carry(home, beside)
+        also(beside)
         files.replace(beside, to)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)

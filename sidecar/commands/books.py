@@ -22,16 +22,27 @@ Result = TypeVar("Result")
 def backup(to: Path, *, as_json: bool) -> int:
     """Returns an exit code."""
     from sidecar.bookkeeper import maintenance
+    from sidecar.control.copying import copy, path_of
 
-    home = configuration().settings.home
-    if not home.exists():
-        fail(f"there are no books in {home}")
-    made = _tried("copying the books", lambda: maintenance.backup(home, to))
+    settings = configuration().settings
+    if not settings.home.exists():
+        fail(f"there are no books in {settings.home}")
+    control, control_bytes = path_of(settings.control_url), 0
+
+    def copy_control(folder: Path) -> None:
+        nonlocal control_bytes
+        if control is not None and control.exists():
+            control_bytes = copy(control, folder / "control.db")
+
+    made = _tried("copying the books", lambda: maintenance.backup(settings.home, to, copy_control))
     if as_json:
-        print_json(dataclasses.asdict(made))
+        print_json({**dataclasses.asdict(made), "control_bytes": control_bytes})
         return Exit.OK
     ledger = f"ledger of {filesize.decimal(made.ledger_bytes)}" if made.ledger_bytes else "no ledger yet"
-    out.print(f"{made.folder}: {ledger}, {made.segments} journal segments. To use it: taximeter restore {to}")
+    kept = "the control store" if control_bytes else "no control store"
+    out.print(f"{made.folder}: {ledger}, {made.segments} journal segments, {kept}. To use it: taximeter restore {to}")
+    if control is None:
+        err.print("the control store is in PostgreSQL, and is not in this backup: use pg_dump", style="yellow")
     return Exit.OK
 
 

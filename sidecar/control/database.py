@@ -13,12 +13,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from sidecar.control.copying import path_of
 from sidecar.control.errors import CannotOpen, StoreUnavailable
 
 BUSY_MS = 5000
 """How long a writer waits for another."""
 CONNECT_S = 5
-_SQLITE = "sqlite:///"
 _CONFLICTS = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock. The transaction may be tried again."""
 _POSTGRESQL = {
@@ -42,7 +42,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Raises CannotOpen. Nothing is connected yet."""
-        self.path = Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+        self.path = path_of(url)
         """Of the SQLite file; None in PostgreSQL."""
         self._engine = _sqlite(self.path) if self.path else _postgresql(url)
 

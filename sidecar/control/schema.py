@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,6 +10,7 @@ from string import Template
 
 import sqlalchemy as sa
 
+from sidecar.control.copying import copy
 from sidecar.control.database import Database
 from sidecar.control.errors import StoreTooNew
 
@@ -67,14 +65,6 @@ def backup_path(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.before-schema-{version}")
 
 
-def copy(source: Path, to: Path) -> None:
-    """A whole copy of a SQLite file in use, mode 0600."""
-    to.unlink(missing_ok=True)
-    os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(to)) as writing:
-        reading.backup(writing)
-
-
 def _version(connection: sa.Connection) -> int:
     """0 = empty."""
     if not sa.inspect(connection).has_table("control_schema"):
@@ -100,8 +90,7 @@ def _apply(connection: sa.Connection, step: Migration, now_ns: int) -> None:
 
 def _too_new(database: Database, have: int, newest: int) -> str:
     back = (
-        f"put back the copy that was made before it was migrated, {backup_path(database.path, newest + 1).parent}/"
-        f"{database.path.name}.before-schema-*"
+        f"put back the copy that was made before it was migrated, {database.path}.before-schema-*"
         if database.path
         else "restore the database from a backup made before"
     )

@@ -167,6 +167,7 @@ def test_a_backup_is_taken_while_it_runs(shell: Shell, ids: list[str], tmp_path:
     told = shell.run("backup", str(tmp_path / "copy"), "--json").document
     assert told["ledger_bytes"] > 0
     assert (tmp_path / "copy" / "ledger.duckdb").is_file()
+    assert told["control_bytes"] == (tmp_path / "copy" / "control.db").stat().st_size
 
 
 @pytest.mark.parametrize(("part", "code"), [("sidecar", 0), ("bookkeeper", 0), ("dashboard", 3), ("cat", 2)])
