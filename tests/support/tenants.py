@@ -57,6 +57,7 @@ class Tenants:
     """Loopback TCP, where callers without a token are members."""
     stack: AsyncExitStack
     ahead: Ahead
+    gate: Gate
 
     async def client(self, token: str = "", *, tcp: bool = False) -> AsyncClient:
         """Without a token and not by TCP: the operator."""
@@ -93,12 +94,12 @@ async def tenants() -> AsyncIterator[Tenants]:
     folder = Path(tempfile.mkdtemp(prefix="tx"))
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        ahead = Ahead()
+        ahead, gate = Ahead(), Gate(100)
         clock = Clock(wall_ns=lambda: Clock().wall_ns() + ahead.ns)
         plane = await stack.enter_async_context(open_plane(folder, clock=clock))
         relay = usage.UsageRelay(folder / "bookkeeper.sock")
         stack.push_async_callback(relay.close)
-        border = Border(Callers(lambda: plane.control, clock), Gate(100), Notes(), 1 << 20)
+        border = Border(Callers(lambda: plane.control, clock), gate, Notes(), 1 << 20)
         server = Server(
             {
                 tokens.SERVICE: tokens.TokenService(plane, clock).handlers(border),
@@ -109,7 +110,7 @@ async def tenants() -> AsyncIterator[Tenants]:
         )
         server.listen_unix(folder / "s.sock", 0o600)
         address = server.listen_tcp("127.0.0.1:0", None, allow_insecure=False)
-        made = Tenants(plane, folder, f"unix:{folder / 's.sock'}", address, stack, ahead)
+        made = Tenants(plane, folder, f"unix:{folder / 's.sock'}", address, stack, ahead, gate)
         await server.start()
         stack.push_async_callback(server.stop)
         yield made
