@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sidecar.core.control import Role
-from sidecar.edge import audit, budgets, config, invocation, keys, models, tokens, usage, workspaces
+from sidecar.edge import aliases, audit, budgets, config, invocation, keys, models, tokens, usage, workspaces
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge.auth import Callers, Tokenless
 from sidecar.edge.budgets_subjects import Subjects
@@ -65,6 +65,7 @@ def services(engine: Engine) -> Services:
         config.SERVICE: config.ConfigService(engine.configuration).handlers(border),
         models.SERVICE: models.ModelService(system, engine.transport).handlers(border),
         keys.SERVICE: _keys(engine).handlers(border),
+        aliases.SERVICE: aliases.AliasService(engine.plane, system, engine.catalogs.of, clock).handlers(border),
         usage.SERVICE.full_name: relay.handlers(border),
         budgets.SERVICE: _budgets(engine, budget_watch).handlers(border),
         audit.SERVICE: audit.AuditService(engine.plane).handlers(border),
