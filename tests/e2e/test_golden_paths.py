@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from taximeter import Client, errors
-from taximeter.v1 import aliases_pb2, aliases_pb2_grpc, keys_pb2, keys_pb2_grpc
+from taximeter.v1 import (
+    aliases_pb2,
+    aliases_pb2_grpc,
+    keys_pb2,
+    keys_pb2_grpc,
+    workspaces_pb2,
+    workspaces_pb2_grpc,
+)
 from tests.support.cli import Done, Shell
 from tests.support.stack import Stack, stack, until
 from tests.support.vault import key_text
@@ -27,6 +34,16 @@ class Town:
     openai: Vendor
     groq: Vendor
     client: Client
+
+    @contextmanager
+    def tenant(self, name: str) -> Iterator[Town]:
+        """The same, as the administrator of a new workspace sees it."""
+        made = workspaces_pb2.CreateWorkspaceRequest(workspace_id=name)
+        self.client.service(workspaces_pb2_grpc.WorkspaceServiceStub).CreateWorkspace(made)
+        wish = workspaces_pb2.CreateTokenRequest(workspace_id=name, name="admin", role=workspaces_pb2.CALLER_ROLE_ADMIN)
+        token = self.client.service(workspaces_pb2_grpc.TokenServiceStub).CreateToken(wish).secret
+        with Client(self.built.address, token=token) as client:
+            yield replace(self, client=client)
 
     @property
     def keys(self) -> Any:
@@ -146,3 +163,25 @@ def test_a_key_whose_budget_is_used_up_gives_way_to_the_next_provider() -> None:
         assert len(at.openai.served) == 1
         at.keys.UpdateKey(keys_pb2.UpdateKeyRequest(key_id=spent.key_id, limits=keys_pb2.KeyLimits()))
         assert at.client.chat("Hi.", alias="writer").metering.provider == "openai", "a lifted limit is in force at once"
+
+
+def test_a_new_workspace_finds_its_aliases_adds_its_key_and_calls() -> None:
+    """It has no key of the operator's, and nobody else has its own."""
+    with town(AI_OPENAI_KEY=BETTER) as at, at.tenant("acme") as acme, at.tenant("brew") as brew:
+        assert at.client.chat("Hi.", alias="default-writer").metering.key_owner == "platform"
+        with pytest.raises(errors.KeyMissing, match="taximeter keys add"):
+            acme.client.chat("Hi.", alias="default-writer")
+        key = acme.add("openai", GOOD, scopes=keys_pb2.KeyScopes(text=True))
+        assert (key.workspace_id, acme.client.chat("Hi.", alias="default-writer").metering.key_owner) == (
+            "acme",
+            "workspace",
+        )
+        assert at.openai.served == [BETTER, GOOD]
+        with pytest.raises(errors.KeyMissing):
+            brew.client.chat("Hi.", alias="default-writer")
+        assert not brew.keys.ListKeys(keys_pb2.ListKeysRequest(include_revoked=True)).keys
+        with pytest.raises(errors.NotFound):
+            brew.keys.RevokeKey(keys_pb2.RevokeKeyRequest(key_id=key.key_id))
+        acme.keys.UpdateKey(keys_pb2.UpdateKeyRequest(key_id=key.key_id, scopes=keys_pb2.KeyScopes(image=True)))
+        with pytest.raises(errors.PermissionDenied, match=r"This key doesn't allow text\. Enable the 'text' scope"):
+            acme.client.chat("Hi.", alias="default-writer")
