@@ -13,6 +13,7 @@ from sidecar.core.catalog import Catalog
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Fault, Refusal
 from sidecar.health import Health
+from sidecar.invoker.asked import as_alias_has_it
 from sidecar.invoker.bracket import Bracket, journal_refusal
 from sidecar.invoker.doors import let_in
 from sidecar.invoker.events import CallFailed, Outcome, StreamEvent, StreamRestarted, StreamStarted
@@ -144,6 +145,7 @@ class Invoker:
             )
         if not made.targets:
             raise nothing_left(call, catalog, made.pool, made.skips, made.retry_after_s)
+        bracket.call = call = as_alias_has_it(call, made.pool.alias, zero_retention=catalog.zero_retention)
         bracket.place = let_in(call, made.pool.alias, rooms.limits)
         return Failover(bracket, self._reserved(bracket, made), rooms, outlook)
 

@@ -10,6 +10,7 @@ from sidecar.core.catalog import Catalog
 from sidecar.core.faults import Fault, Refusal, RefusalReason, Unsupported
 from sidecar.health import Health
 from sidecar.invoker import refusals
+from sidecar.invoker.asked import as_alias_has_it
 from sidecar.invoker.meter import Estimate, Prices
 from sidecar.invoker.outlook import Outlook
 from sidecar.invoker.pools import Pools
@@ -70,6 +71,7 @@ class Planner:
     def explain(self, call: Call, catalog: Catalog) -> Explanation:
         """The plan that the call would get now. Nothing is sent, and no turn taken."""
         made, outlook = self._plan(call, catalog, take=False)
+        call = as_alias_has_it(call, made.pool.alias, zero_retention=catalog.zero_retention)
         targets, unfit, refusal = self._fitting(made, call)
         made = replace(made, targets=targets, skips=(*made.skips, *unfit))
         if not targets and refusal is None:
