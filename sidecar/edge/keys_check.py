@@ -46,22 +46,22 @@ class KeyCheck:
 
     async def address(self, provider: str, asked: str, workspace: str) -> str:
         """The base URL as it is kept; empty where it is the provider's own. Raises Refusal (INVALID_REQUEST)."""
-        if not asked.strip():
-            return ""
+        account = self._account(provider)
+        url = await self._permitted(asked, workspace) if asked.strip() else ""
+        if url and self._opened(account, url).base_url != self._opened(account, "").base_url:
+            return url
+        if not account.needs_key and account.base_url and workspace != DEFAULT_WORKSPACE:
+            raise _wrong_url(f"{provider} is a server of the operator's: give the base URL of a server of your own")
+        return ""
+
+    async def _permitted(self, asked: str, workspace: str) -> str:
         reach = Reach(self._allow_private or workspace == DEFAULT_WORKSPACE, self._allow_private)
         try:
             url = base_url(asked, reach)
             await check_reach(url, reach)
         except Forbidden as why:
-            raise Refusal(
-                "INVALID_ARGUMENT",
-                RefusalReason.INVALID_REQUEST,
-                f"base_url: {why}",
-                field_violations=(("base_url", str(why)),),
-            ) from None
-        account = self._account(provider)
-        same = self._opened(account, url).base_url == self._opened(account, "").base_url
-        return "" if same else url
+            raise _wrong_url(str(why)) from None
+        return url
 
     async def asked(self, provider: str, url: str, secret: str) -> Verified:
         """What the provider says of it. Raises Refusal (PROVIDER_NOT_INITIALIZED) where there is nobody to ask."""
@@ -104,6 +104,11 @@ def _unknown(provider: str, known: Iterable[str]) -> Refusal:
     what = f"No provider is named {provider!r}." if len(provider) <= _NAME else "No provider has that name."
     told = f"{what}{hint} Known: {', '.join(names)}."
     return Refusal("NOT_FOUND", RefusalReason.UNKNOWN_PROVIDER, told)
+
+
+def _wrong_url(why: str) -> Refusal:
+    violations = (("base_url", why),)
+    return Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, f"base_url: {why}", field_violations=violations)
 
 
 def _not_initialized(why: str) -> Refusal:

@@ -170,6 +170,19 @@ async def test_a_tenant_may_not_unless_the_operator_permits_it(permitted: bool) 
         assert not at.provider.hits
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["untold", "by-its-address"])
+async def test_a_key_does_not_open_a_server_of_the_operators_that_asks_for_none(named: bool) -> None:
+    """Any would: and whether the operator's servers serve a workspace is for the operator to say."""
+    async with stage(allow_private=True) as at:
+        await at.workspace("acme")
+        request = pb.AddKeyRequest(provider="lab", api_key=SECRET, base_url=at.provider.base_url if named else "")
+        failed = await at.refused("AddKey", request, "acme")
+        assert failed.reason == "INVALID_REQUEST"
+        assert "give the base URL of a server of your own" in failed.message
+        assert not at.provider.hits
+        assert (await at.add(provider="lab")).key.provider == "lab", "the operator may"
+
+
 async def test_the_providers_own_address_is_no_other_one() -> None:
     """Else the same account would go by two names."""
     async with stage() as at:

@@ -91,6 +91,7 @@ class Stage:
             "openai": openai,
             "gemini": replace(lacking, name="gemini", type="gemini", wire="gemini"),
             "azure": replace(nowhere, name="azure", type="azure", wire="azure"),
+            "lab": replace(lacking, name="lab", type="vllm", needs_key=False, unusable=""),
             "openai-compatible": replace(nowhere, name="openai-compatible", type="openai-compatible"),
         }
 
