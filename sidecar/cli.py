@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sidecar.arguments import Address, Exit, Json, Since, Wide, leave
-from sidecar.groups import audit, budgets, keys
+from sidecar.groups import aliases, audit, budgets, keys, tokens, workspaces
 
 __all__ = ["Exit", "app", "main"]
 
@@ -30,7 +30,10 @@ config_app = typer.Typer(help="What is configured, and where each value came fro
 app.add_typer(config_app, name="config")
 models_app = typer.Typer(help="Models that a self-hosted provider (Ollama) holds on its disk.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(keys.app, name="keys")
+app.add_typer(aliases.app, name="aliases")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(audit.app, name="audit")
 

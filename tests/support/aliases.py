@@ -65,6 +65,11 @@ class Stage:
     plane: ControlPlane
     catalogs: Catalogs
     system: Catalog
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        return f"unix:{self.folder / 'a.sock'}"
 
     async def create(self, workspace: str = "", **values: Any) -> pb.AliasVersion:
         answer = await self.stub.CreateAlias(pb.CreateAliasRequest(alias=definition(**values)), metadata=of(workspace))
@@ -140,6 +145,6 @@ async def stage(**environ: str) -> AsyncIterator[Stage]:
             await server.start()
             stack.push_async_callback(server.stop)
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"unix:{folder / 'a.sock'}"))
-            yield Stage(aliases_pb2_grpc.AliasServiceStub(channel), plane, catalogs, system)
+            yield Stage(aliases_pb2_grpc.AliasServiceStub(channel), plane, catalogs, system, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
