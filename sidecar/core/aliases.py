@@ -58,4 +58,6 @@ def hinted(alias: Alias, accounts: Mapping[str, Account]) -> Alias:
     obstacles = [obstacle(account, alias.operation) for account in of]
     obstacles += [f"{name} is not available in this version" for name in names if name not in accounts]
     unusable = "; ".join(dict.fromkeys(obstacles)) if all(obstacles) else ""
+    if (hints, unusable) == (alias.key_hints, alias.unusable):
+        return alias
     return replace(alias, key_hints=hints, unusable=unusable)

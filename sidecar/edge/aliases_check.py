@@ -10,13 +10,13 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from sidecar.core.aliases import ALIAS_NAME, ALIAS_NAME_RULE, OFFERS, OPERATION_OF
-from sidecar.core.call import Capability, KeyScope, Operation, scope_of
+from sidecar.core.call import KeyScope, Operation, scope_of
 from sidecar.core.catalog import Account, Catalog
 from sidecar.edge import payloads
 from sidecar.edge.payloads import Violation
 from sidecar.settings.built_in import later, retired
 from sidecar.settings.nearest import did_you_mean
-from sidecar.workspaces.definition import member, operation_of
+from sidecar.workspaces.definition import capability_of, operation_of
 from sidecar.workspaces.parameters import CONTENT, PAYLOADS, field_of
 from taximeter.v1 import aliases_pb2 as pb
 from taximeter.v1 import invocation_pb2
@@ -59,7 +59,7 @@ def violations(made: pb.AliasDefinition, catalog: Catalog, today: date) -> Itera
 
 
 def _agreement(made: pb.AliasDefinition) -> Iterator[Violation]:
-    capability = member(Capability, invocation_pb2.Capability, made.capability)
+    capability = capability_of(made)
     modality = _MODALITIES.get(made.modality)
     if capability and modality and scope_of(OPERATION_OF[capability]) is not modality:
         yield (

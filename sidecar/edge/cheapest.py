@@ -16,7 +16,7 @@ from taximeter.v1 import invocation_pb2
 
 TOKENS = 1000
 """In, and out where there is an output: the call that is compared."""
-_CANNOT_BE_USED = frozenset({"NO_KEY", "DISABLED", "UNUSABLE", "NOT_SUPPORTED"})
+_CANNOT_BE_USED = frozenset({"NO_KEY", "DISABLED", "UNUSABLE", "NOT_SUPPORTED", "SCOPE"})
 """By configuration. How a target fares just now does not change what it costs."""
 
 
@@ -49,6 +49,7 @@ def cheapest(
 
 def _usable(call: Call, found: Explanation, catalog: Catalog) -> Iterator[tuple[Account, str]]:
     unusable = {skip.target.provider for skip in found.plan.skips if skip.reason in _CANNOT_BE_USED}
+    unusable -= {each.planned.target.provider for each in found.targets}  # the operator's may stand in
     for account in catalog.accounts.values():
         if call.capability in account.capabilities and account.name not in unusable:
             for model in models_for(account, call.operation, catalog):

@@ -10,9 +10,7 @@ from sidecar.health import TargetHealth
 from taximeter.journal.v1 import journal_pb2
 
 
-def state(
-    at_ns: int, gate: Gate, targets: Sequence[TargetHealth], budgets: Sequence[Status] = ()
-) -> journal_pb2.State:
+def state(at_ns: int, gate: Gate, targets: Sequence[TargetHealth], budgets: Sequence[Status] = ()) -> journal_pb2.State:
     """`at_ns`: UTC."""
     return journal_pb2.State(
         at_ns=at_ns,
@@ -21,7 +19,7 @@ def state(
         undecodable=gate.undecodable,
         shed=gate.shed,
         replayed=gate.replayed,
-        targets=[_target(each) for each in targets],
+        targets=[_target(each) for each in targets if not each.target.owner],  # a workspace's own are its own business
         budgets=[_budget(each) for each in budgets if each.state != "opening"],
     )
 

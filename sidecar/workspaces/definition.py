@@ -1,4 +1,5 @@
-"""A stored definition -> an alias that routing reads."""
+"""A stored definition -> an alias that routing reads. Read as plain JSON: a view with all its aliases is made in a
+moment, on the loop."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from sidecar.core.aliases import OPERATION_OF
@@ -18,9 +18,9 @@ from taximeter.v1 import invocation_pb2
 
 E = TypeVar("E", bound=Enum)
 _OPERATION_OF_MODALITY = {
-    pb.MODALITY_IMAGE: Operation.IMAGE_GENERATE,
-    pb.MODALITY_AUDIO: Operation.SPEECH_TRANSCRIBE,
-    pb.MODALITY_VIDEO: Operation.VIDEO_GENERATE,
+    "MODALITY_IMAGE": Operation.IMAGE_GENERATE,
+    "MODALITY_AUDIO": Operation.SPEECH_TRANSCRIBE,
+    "MODALITY_VIDEO": Operation.VIDEO_GENERATE,
 }
 """Of an alias that names no capability; text: any of the operations that are text."""
 
@@ -38,55 +38,67 @@ def stored(definition: pb.AliasDefinition) -> Mapping[str, object]:
 
 def alias_of(version: AliasVersion) -> Alias:
     """Without what depends on the accounts (`key_hints`, `unusable`)."""
-    made = message_of(version)
-    limits = made.limits
+    made: Mapping[str, Any] = version.definition
+    limits = made.get("limits", {})
     return Alias(
         name=version.name,
-        routes=tuple(map(_route, made.targets)),
-        strategy=member(Strategy, pb.RoutingStrategy, made.strategy) or Strategy.FAILOVER,
-        preference=member(Preference, invocation_pb2.RoutingPreference, made.routing_preference),
-        stream_recovery=member(StreamRecovery, invocation_pb2.StreamRecovery, made.stream_recovery)
-        or StreamRecovery.ERROR,
-        allow_aggregators=made.allow_aggregators,
+        routes=tuple(map(_route, made.get("targets", ()))),
+        strategy=_named(Strategy, "ROUTING_STRATEGY_", made.get("strategy")) or Strategy.FAILOVER,
+        preference=_named(Preference, "ROUTING_PREFERENCE_", made.get("routing_preference")),
+        stream_recovery=_named(StreamRecovery, "STREAM_RECOVERY_", made.get("stream_recovery")) or StreamRecovery.ERROR,
+        allow_aggregators=made.get("allow_aggregators", False),
         version=version.version,
-        timeouts=timeouts_of(made.timeouts),
-        operation=operation_of(made),
-        fallback_on_budget=made.fallback_on_budget if made.HasField("fallback_on_budget") else True,
-        parameters=MessageToDict(made.parameters),
-        max_tokens=limits.max_tokens if limits.HasField("max_tokens") else None,
-        limits=RateLimits(
-            max_concurrent=limits.max_concurrent if limits.HasField("max_concurrent") else None,
-            requests_per_minute=limits.requests_per_minute if limits.HasField("requests_per_minute") else None,
-        ),
+        timeouts=_timeouts(made.get("timeouts", {})),
+        operation=_operation(made.get("capability"), made.get("modality")),
+        fallback_on_budget=made.get("fallback_on_budget", True),
+        parameters=made.get("parameters", {}),
+        max_tokens=limits.get("max_tokens"),
+        limits=RateLimits(limits.get("max_concurrent"), limits.get("requests_per_minute")),
     )
 
 
 def operation_of(definition: pb.AliasDefinition) -> Operation | None:
     """What the alias is for; None: any operation that is text."""
-    capability = member(Capability, invocation_pb2.Capability, definition.capability)
-    if capability is not None:
-        return OPERATION_OF[capability]
-    return _OPERATION_OF_MODALITY.get(definition.modality)
+    return _operation(
+        _name_of(invocation_pb2.Capability, definition.capability), _name_of(pb.Modality, definition.modality)
+    )
 
 
-def member(kind: type[E], of: Any, number: int) -> E | None:
-    """The member of ours that a value of a protobuf enum stands for; None: unspecified, or not one of its values."""
-    name = of.Name(number) if number in of.values() else ""
-    prefix = of.Name(0).removesuffix("UNSPECIFIED")
-    return kind.__members__.get(name.removeprefix(prefix))
+def capability_of(definition: pb.AliasDefinition) -> Capability | None:
+    return _named(Capability, "CAPABILITY_", _name_of(invocation_pb2.Capability, definition.capability))
 
 
-def timeouts_of(given: invocation_pb2.Timeouts) -> Timeouts:
-    def seconds(field: str) -> float | None:
-        wait: Duration = getattr(given, field)
-        return wait.ToNanoseconds() / 1e9 if given.HasField(field) else None  # type: ignore[arg-type]
-
-    return Timeouts(seconds("connect"), seconds("ttft"), seconds("response"), seconds("stall"))
+def _operation(capability: str | None, modality: str | None) -> Operation | None:
+    named = _named(Capability, "CAPABILITY_", capability)
+    return OPERATION_OF[named] if named is not None else _OPERATION_OF_MODALITY.get(modality or "")
 
 
-def _route(target: pb.AliasTarget) -> Route:
+def _name_of(kind: Any, number: int) -> str:
+    """Empty for what is not one of its values."""
+    name: str = kind.Name(number) if number in kind.values() else ""
+    return name
+
+
+def _named(kind: type[E], prefix: str, name: str | None) -> E | None:
+    """ "ROUTING_STRATEGY_RANDOM" -> Strategy.RANDOM; None: not said, or said by a later version of Taximeter."""
+    return kind.__members__.get(name.removeprefix(prefix)) if name else None
+
+
+def _timeouts(given: Mapping[str, str]) -> Timeouts:
+    """Durations as protobuf writes them in JSON: "1.500s"."""
+
+    def seconds(name: str) -> float | None:
+        return float(given[name].removesuffix("s")) if name in given else None
+
+    return Timeouts(seconds("connect"), seconds("ttft"), seconds("response"), seconds("stall")) if given else _UNTIMED
+
+
+_UNTIMED = Timeouts()
+
+
+def _route(target: Mapping[str, Any]) -> Route:
     return Route(
-        Target(target.provider, target.model),
-        weight=target.weight if target.HasField("weight") else 1,
-        priority=target.priority if target.HasField("priority") else None,
+        Target(target.get("provider", ""), target.get("model", "")),
+        weight=target.get("weight", 1),
+        priority=target.get("priority"),
     )
