@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sidecar.cli import Exit
-from sidecar.commands.context import configuration, err, fail, whereabouts
+from sidecar.commands.context import configuration, err, fail, print_json, whereabouts
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from taximeter import Client
 
 
@@ -24,13 +26,18 @@ def where(address: str) -> str:
 
 @contextmanager
 def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
-    """A client; its errors end the command: 3 if nobody is there, 1 otherwise."""
+    """A client, with the token of TAXIMETER_TOKEN if there is one; its errors end the command: 3 if nobody is there,
+    1 otherwise."""
     from taximeter import Client
     from taximeter.errors import SidecarUnavailable, TaximeterError
 
     at = where(address)
     try:
-        with Client(at, timeout=timeout_s) as connected:
+        made = Client(at, timeout=timeout_s)
+    except ValueError as wrong:
+        fail(f"TAXIMETER_TOKEN: {wrong}", Exit.USAGE)
+    try:
+        with made as connected:
             yield connected
     except TaximeterError as failed:
         if isinstance(failed, SidecarUnavailable) and not failed.reason:
@@ -40,6 +47,14 @@ def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
         if failed.code == "DEADLINE_EXCEEDED":  # said by our clock or by the sidecar's
             fail(f"no answer within {timeout_s:g} s: --timeout gives it longer (DEADLINE_EXCEEDED)")
         fail(f"{failed} ({failed.reason or failed.code})")
+
+
+def document(answer: Message) -> int:
+    """An answer as one JSON document; returns the exit code."""
+    from google.protobuf.json_format import MessageToDict
+
+    print_json(MessageToDict(answer))
+    return Exit.OK
 
 
 def tell_attempts(metering: Any) -> None:
