@@ -1,10 +1,10 @@
-"""`python -m benchmarks [startup parts calls visibility]`: runs the named ones, or all, and prints Markdown tables."""
+"""`python -m benchmarks [startup parts budgets ...]`: runs the named ones, or all, and prints Markdown tables."""
 
 import importlib
 import platform
 import sys
 
-ALL = ("startup", "parts", "calls", "visibility")
+ALL = ("startup", "parts", "budgets", "calls", "visibility")
 
 
 def main() -> None:

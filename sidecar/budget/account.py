@@ -86,21 +86,12 @@ class Account:
             requests - self.spent_requests - self.free_requests,
         )
 
-    def spend(self, picodollars: int, tokens: int, requests: int) -> None:
+    def spend(self, amounts: tuple[int, int, int]) -> None:
+        picodollars, tokens, requests = amounts
         self.spent_picodollars += picodollars
         self.spent_tokens += tokens
         self.spent_requests += requests
-        self.free_picodollars -= picodollars
-        self.free_tokens -= tokens
-        self.free_requests -= requests
-
-    def passes(self, picodollars: int, tokens: int, requests: int) -> bool:
-        """Whether an alert may be due once so much more is spent."""
-        return (
-            self.spent_picodollars + picodollars >= self.alert_picodollars
-            or self.spent_tokens + tokens >= self.alert_tokens
-            or self.spent_requests + requests >= self.alert_requests
-        )
+        self.hold(picodollars, tokens, requests)
 
     def hold(self, picodollars: int, tokens: int, requests: int) -> None:
         """Negative: gives back."""
@@ -118,13 +109,14 @@ class Account:
 
     def count_anew(self) -> None:
         """What it has spent is not known any more; what is spent from now on is added to what is found out."""
-        self.spend(*(-spent for spent in self.spent))
+        usd, tokens, requests = self.spent
+        self.spend((-usd, -tokens, -requests))
         self.known = False
         self.watch()
 
     def opened(self, spent: Amounts) -> None:
         """What was spent before the counting began."""
-        self.spend(*spent)
+        self.spend(spent)
         self.known = True
         self.watch()
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from sidecar.budget import alerts
 from sidecar.budget.account import Account
 from sidecar.budget.alerts import Alert
-from sidecar.budget.charges import Amounts, counted_at_ns
-from sidecar.budget.hold import NOTHING, Bound, BudgetUnknown, Hold, OverBudget, Who, most
+from sidecar.budget.hold import NOTHING, Bound, BudgetUnknown, Hold, OverBudget, Who, comes_to, most
 from sidecar.budget.index import Entry, kept
 from sidecar.budget.purse import WindowState, needs_price
 from sidecar.budget.purses import Purses
-from sidecar.budget.room import Demand, Lack, fit
+from sidecar.budget.room import Demand, Lack, demands, fit
+from sidecar.budget.settling import entries_of, spend, to_come
 from sidecar.budget.status import Status
 from sidecar.core.call import CallRecord
 from sidecar.core.clock import Clock
@@ -38,6 +38,7 @@ class Budgets:
         self._told = told
         self._grace_s = expire_grace_s
         self._purses = Purses()
+        self._index = self._purses.index
         self._open: dict[Hold, None] = {}
         self.clock_ns = 0
         """The latest time that was seen, UTC."""
@@ -48,11 +49,14 @@ class Budgets:
     def follow(self, definitions: Mapping[str, Budget]) -> None:
         """These are in force from the next `reserve` on. What a new one has spent is unknown (see `begin_opening`),
         unless nothing was ever spent here."""
-        self._tell(self._purses.follow(definitions, self.now_ns()))
+        given = self._purses.follow(definitions, self.now_ns())
+        self._index = self._purses.index
+        self._tell(given)
 
     def restore(self, states: Iterable[WindowState], *, complete: bool = False) -> None:
         """Windows as they stood. `complete`: there is nothing else, so that any other budget has spent nothing."""
         self._purses.restore(states)
+        self._index = self._purses.index
         self._purses.blank = complete
 
     def restore_alert(self, budget_id: str, start_ns: int, threshold: str, at_ns: int) -> None:
@@ -114,11 +118,11 @@ class Budgets:
 
     def watches(self, who: Who, key_ids: Sequence[str] | None = None) -> bool:
         """Whether any budget concerns such a call, or one of these keys. None: any key that it may come to use."""
-        return self._purses.index.watches(who, key_ids)
+        return self._index.watches(who, key_ids)
 
     def needs_price(self, who: Who, key_id: str = "") -> bool:
         """Whether a model without a known price is out: a limit in USD applies that could not hold it."""
-        index = self._purses.index
+        index = self._index
         return any(purse.needs_price for purse in (*index.of(who), *index.key(who.workspace, key_id)))
 
     def reserve(
@@ -129,7 +133,7 @@ class Budgets:
         `deadline_s`: monotonic. `shrinkable`: less output can be asked for (`Hold.max_output`). Raises OverBudget, and
         BudgetUnknown while a budget is being opened.
         """
-        index = self._purses.index.workspace(who.workspace)
+        index = None if self._index.empty else self._index.workspace(who.workspace)
         if index is None:
             return NOTHING
         self.clock_ns = now_ns = max(self._clock.wall_ns(), self.clock_ns)
@@ -147,8 +151,8 @@ class Budgets:
             _need_prices(accounts)
         for account in accounts:
             if picodollars > account.free_picodollars or tokens > account.free_tokens or account.free_requests < 1:
-                demands = [Demand(each, picodollars, tokens, 1) for each in accounts]
-                cut = self._fitted(fit(demands, bounds, asked, shrinkable=shrinkable), call_id)
+                wanted = [Demand(each, picodollars, tokens, 1) for each in accounts]
+                cut = self._fitted(fit(wanted, bounds, asked, shrinkable), call_id)
                 picodollars, tokens, _ = most(bounds, cut)
                 break
         for account in accounts:
@@ -167,55 +171,52 @@ class Budgets:
         """See `Hold.attempt`."""
         if hold not in self._open:  # expired, so that its call is over: nothing may be held that nobody gives back
             return None
-        hold.attempt_ended(spent_picodollars, spent_tokens)
-        keys = kept(self._purses.index.key(hold.workspace, key_id), hold.budget_ns)
+        if hold.latest or spent_picodollars or spent_tokens:
+            hold.attempt_ended(spent_picodollars, spent_tokens)
+        keys = kept(self._index.key(hold.workspace, key_id), hold.budget_ns)
+        cut = hold.cut
+        picodollars, tokens, fits = comes_to(bound, cut)
         for account in keys:
             if account.closed:
                 raise BudgetUnknown(account.budget)
-        bounds, cut = (bound,), hold.cut
-        asked = most(bounds, cut)
-        try:
-            if not asked.priced:
-                _need_prices([*hold.accounts, *keys])
-            more_picodollars, more_tokens = hold.lacks(asked)
-            if keys or more_picodollars or more_tokens:
-                demands = [Demand(each, more_picodollars, more_tokens, 0) for each in hold.accounts]
-                demands += [Demand(each, asked.picodollars, asked.tokens, 1) for each in keys]
-                less = self._fitted(fit(demands, bounds, asked, shrinkable=hold.shrinkable), hold.call_id)
-                if less is not None:
-                    cut, asked = less, most(bounds, less)
-                hold.begin(keys, asked)
-        except OverBudget as over:
-            return over
+            if picodollars > account.free_picodollars or tokens > account.free_tokens or account.free_requests < 1:
+                fits = False
+        if not fits or spent_picodollars + picodollars > hold.picodollars or spent_tokens + tokens > hold.tokens:
+            try:
+                cut, picodollars, tokens = self._squeezed(hold, keys, bound)
+            except OverBudget as over:
+                return over
+        hold.begin(keys, picodollars, tokens)
         hold.max_output = cut
         return None
 
     def noted(self, hold: Hold | None, record: CallRecord) -> CallRecord:
         """The record with the alerts that it will call for once it is settled. Nothing is counted yet."""
-        told = [
-            f"{account.budget.budget_id} {threshold}"
-            for account, *amounts in self._entries(hold, record)
-            if account.passes(*amounts)
-            for threshold, _ in alerts.passing(account, Amounts(*map(sum, zip(account.spent, amounts, strict=True))))
-        ]
+        told = None if self._index.empty else to_come(entries_of(self._index, hold, record))
         return replace(record, budget_alerts=(*record.budget_alerts, *told)) if told else record
 
     def settle(self, hold: Hold | None, record: CallRecord) -> tuple[Alert, ...]:
         """What was held becomes what the record counts for; gives the alerts that it calls for. Again does nothing."""
-        if hold is not None and hold.settled:
+        if hold is None or hold.room is None:
+            return self.charge(record)
+        if hold.settled:
             return ()
-        given = self._spend(self._entries(hold, record), record)
-        if hold is not None and hold.room is not None:
-            hold.settled = True
-            if hold in self._open:
-                del self._open[hold]
-                hold.give_back()
+        given = self._spend(entries_of(self._index, hold, record), record)
+        hold.settled = True
+        if hold in self._open:
+            del self._open[hold]
+            hold.give_back()
         return given
 
     def charge(self, record: CallRecord, inside: Collection[str] = ()) -> tuple[Alert, ...]:
         """Counts a record for which nothing is held. `inside`: budgets that have it in what they have spent already."""
-        entries = self._entries(None, record)
-        return self._spend([entry for entry in entries if entry[0].budget.budget_id not in inside], record)
+        at_ns = record.budget_ns or record.started_ns
+        if at_ns > self.clock_ns and record.attempts:
+            self.clock_ns = at_ns
+        entries = () if self._index.empty else self._index.entries(record, at_ns)
+        if inside:
+            entries = [entry for entry in entries if entry[0].budget.budget_id not in inside]
+        return self._spend(entries, record)
 
     def expire(self) -> int:
         """Gives back what is held for calls that should have been settled long ago; how many there were."""
@@ -226,28 +227,28 @@ class Budgets:
             hold.give_back()
         return len(lost)
 
-    def _entries(self, hold: Hold | None, record: CallRecord) -> list[Entry]:
-        """The noted ones of a hold are not looked for again."""
-        if hold is None or hold.room is None:
-            return self._purses.index.entries(record, counted_at_ns(record), None)
-        if hold.entries is None:
-            at_ns, index = counted_at_ns(record), self._purses.index
-            same = at_ns == hold.budget_ns and index.workspace(record.workspace) is hold.index
-            hold.entries = index.entries(record, at_ns, hold.accounts if same else None)
-        return hold.entries
-
     def _spend(self, entries: Sequence[Entry], record: CallRecord) -> tuple[Alert, ...]:
         if record.attempts:
             self._purses.blank = False
-            self.see(counted_at_ns(record))
-        given: tuple[Alert, ...] = ()
-        for account, *amounts in entries:
-            passes = account.passes(*amounts)
-            account.spend(*amounts)
-            if passes:
-                given += alerts.due(account, self.now_ns(), record.call_id)
+        passing = spend(entries) if entries else None
+        if not passing:
+            return ()
+        now_ns = self.now_ns()
+        given = tuple(alert for account in passing for alert in alerts.due(account, now_ns, record.call_id))
         self._tell(given)
         return given
+
+    def _squeezed(self, hold: Hold, keys: Sequence[Account], bound: Bound) -> tuple[int | None, int, int]:
+        """Makes room for an attempt for which there is none as it is: cut, picodollars, tokens. Raises OverBudget."""
+        bounds, cut = (bound,), hold.cut
+        picodollars, tokens, priced = asked = most(bounds, cut)
+        if not priced:
+            _need_prices([*hold.accounts, *keys])
+        less = self._fitted(fit(demands(hold, keys, asked), bounds, asked, hold.shrinkable), hold.call_id)
+        if less is not None:
+            cut, (picodollars, tokens, _) = less, most(bounds, less)
+        hold.grow(*hold.lacks(picodollars, tokens))
+        return cut, picodollars, tokens
 
     def _fitted(self, found: int | Lack | None, call_id: str) -> int | None:
         """To how much output an answer is cut; None: it is not. Raises OverBudget."""

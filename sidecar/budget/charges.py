@@ -10,11 +10,11 @@ so (`cost_at_risk`, `tokens_at_risk`) comes on top where a budget counts it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sidecar.budget.windows import window_at
-from sidecar.core.call import CallRecord
+from sidecar.core.call import Attempt, CallRecord
 from sidecar.core.control import DEFAULT_WORKSPACE, Budget, BudgetScope
 
 
@@ -35,12 +35,12 @@ class Charge(NamedTuple):
     picodollars_at_risk: int = 0
     tokens_at_risk: int = 0
 
-    def counted(self, at_risk: bool) -> Amounts:
+    def counted(self, at_risk: bool) -> tuple[int, int, int]:
+        """Amounts."""
+        picodollars, tokens, requests, picodollars_at_risk, tokens_at_risk = self
         if at_risk:
-            return Amounts(
-                self.picodollars + self.picodollars_at_risk, self.tokens + self.tokens_at_risk, self.requests
-            )
-        return Amounts(self.picodollars, self.tokens, self.requests)
+            return picodollars + picodollars_at_risk, tokens + tokens_at_risk, requests
+        return picodollars, tokens, requests
 
 
 class Charges(NamedTuple):
@@ -51,28 +51,30 @@ class Charges(NamedTuple):
 
 
 NO_CHARGE = Charge()
-_NOTHING = Charges(NO_CHARGE, {})
 
 
 def charges(record: CallRecord) -> Charges:
     """What the record counts for, of each budget that it concerns."""
-    attempts = record.attempts
-    if not attempts:
-        return _NOTHING
-    picodollars = tokens = picodollars_at_risk = tokens_at_risk = 0
+    return Charges(*charges_of(record.attempts))
+
+
+def charges_of(attempts: Sequence[Attempt]) -> tuple[Charge, dict[str, Charge]]:
+    """As `charges`: of the call, and of each key."""
+    call: Charge | None = None
     keys: dict[str, Charge] = {}
     for attempt in attempts:
         usage = attempt.usage
-        cost, used = attempt.cost.amount_picodollars or 0, (usage.input or 0) + (usage.output or 0)
-        cost_at_risk, used_at_risk = attempt.cost_at_risk_picodollars, attempt.tokens_at_risk
-        picodollars += cost
-        tokens += used
-        picodollars_at_risk += cost_at_risk
-        tokens_at_risk += used_at_risk
+        own = Charge(
+            attempt.cost.amount_picodollars or 0,
+            (usage.input or 0) + (usage.output or 0),
+            1,
+            attempt.cost_at_risk_picodollars,
+            attempt.tokens_at_risk,
+        )
+        call = own if call is None else _sum(call, own)._replace(requests=1)
         if key_id := attempt.key_id:
-            own = Charge(cost, used, 1, cost_at_risk, used_at_risk)
             keys[key_id] = _sum(keys[key_id], own) if key_id in keys else own
-    return Charges(Charge(picodollars, tokens, 1, picodollars_at_risk, tokens_at_risk), keys)
+    return call or NO_CHARGE, keys
 
 
 def _sum(one: Charge, other: Charge) -> Charge:
@@ -92,7 +94,7 @@ def counted(record: CallRecord, budget: Budget) -> Amounts:
     if budget.scope is BudgetScope.KEY:
         if budget.workspace not in (record.workspace, DEFAULT_WORKSPACE):
             return Amounts()
-        return charges(record).keys.get(budget.subject, NO_CHARGE).counted(budget.count_at_risk)
+        return Amounts(*charges(record).keys.get(budget.subject, NO_CHARGE).counted(budget.count_at_risk))
     named = {
         BudgetScope.WORKSPACE: budget.subject,
         BudgetScope.ALIAS: record.alias,
@@ -100,7 +102,7 @@ def counted(record: CallRecord, budget: Budget) -> Amounts:
     }
     if budget.workspace != record.workspace or named[budget.scope] != budget.subject:
         return Amounts()
-    return charges(record).call.counted(budget.count_at_risk)
+    return Amounts(*charges(record).call.counted(budget.count_at_risk))
 
 
 def fold(records: Iterable[CallRecord], definitions: Mapping[str, Budget]) -> dict[tuple[str, int], Amounts]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from sidecar.budget.account import UNITS, Account, limits_of
 from sidecar.budget.alerts import Alert
@@ -72,31 +72,33 @@ class BudgetUnknown(Exception):
         self.budget = budget
 
 
-class Most(NamedTuple):
-    """What the dearest of some bounds comes to, measure by measure."""
-
-    picodollars: int
-    tokens: int
-    priced: bool
-    """Each of them has a price."""
+Most = tuple[int, int, bool]
+"""What the dearest of some bounds comes to: picodollars, tokens, and whether each of them has a price."""
 
 
 def most(bounds: Sequence[Bound], cut: int | None = None) -> Most:
-    """`cut`: no choice has more output tokens than this. A token costs whole picodollars here, rounded up, so that no
-    rounding of a cost, however it is split into meters, exceeds it."""
-    picodollars, tokens, priced = 0, 0, True
-    for bound in bounds:
-        output = bound.output_tokens
-        if cut is not None and output > cut:
-            output = cut
-        output *= bound.choices
-        tokens = max(tokens, bound.input_tokens + output)
-        if bound.input_picodollars is None:
-            priced = False
-            continue
-        cost = bound.input_picodollars + -(-bound.output_price // MILLION) * output
-        picodollars = max(picodollars, cost)
-    return Most(picodollars, tokens, priced)
+    """`cut`: no choice has more output tokens than this. Measure by measure, the dearest counts."""
+    if len(bounds) == 1:
+        return comes_to(bounds[0], cut)
+    each = [comes_to(bound, cut) for bound in bounds]
+    return (
+        max((picodollars for picodollars, _, _ in each), default=0),
+        max((tokens for _, tokens, _ in each), default=0),
+        all(priced for _, _, priced in each),
+    )
+
+
+def comes_to(bound: Bound, cut: int | None = None) -> Most:
+    """A token costs whole picodollars here, rounded up: so no rounding of a cost, however it is split into meters,
+    exceeds it."""
+    output = bound.output_tokens
+    if cut is not None and output > cut:
+        output = cut
+    output *= bound.choices
+    tokens, picodollars = bound.input_tokens + output, bound.input_picodollars
+    if picodollars is None:
+        return 0, tokens, False
+    return picodollars + -(-bound.output_price // MILLION) * output, tokens, True
 
 
 class Part:
@@ -163,12 +165,12 @@ class Hold:
         self.deadline_s = deadline_s
         self.shrinkable = shrinkable
         self.call_id = call_id
-        self.parts: list[Part] = []
+        self.parts: Sequence[Part] = ()
         self.latest: Sequence[Part] = ()
         """Those of the attempt under way."""
         self.spent_picodollars = self.spent_tokens = 0
         """By the attempts before that one."""
-        self.entries: list[Any] | None = None
+        self.entries: Sequence[Any] | None = None
         """Where its record counts, once it was noted."""
         self.settled = False
 
@@ -191,29 +193,35 @@ class Hold:
         self.latest = ()
         self.spent_picodollars, self.spent_tokens = spent_picodollars, spent_tokens
 
-    def lacks(self, asked: Most) -> tuple[int, int]:
-        """Picodollars and tokens by which it does not cover another attempt."""
+    def lacks(self, picodollars: int, tokens: int) -> tuple[int, int]:
+        """By how much it does not cover one more attempt."""
         return (
-            max(self.spent_picodollars + asked.picodollars - self.picodollars, 0),
-            max(self.spent_tokens + asked.tokens - self.tokens, 0),
+            max(self.spent_picodollars + picodollars - self.picodollars, 0),
+            max(self.spent_tokens + tokens - self.tokens, 0),
         )
 
-    def begin(self, keys: Sequence[Account], asked: Most) -> None:
-        """Covers the attempt, for which there is room."""
-        more_picodollars, more_tokens = self.lacks(asked)
+    def grow(self, picodollars: int, tokens: int) -> None:
         for account in self.accounts:
-            account.hold(more_picodollars, more_tokens, 0)
-        self.picodollars += more_picodollars
-        self.tokens += more_tokens
-        self.latest = [Part(account, asked.picodollars, asked.tokens) for account in keys]
-        for part in self.latest:
-            part.account.hold(part.picodollars, part.tokens, 1)
-        self.parts += self.latest
+            account.hold(picodollars, tokens, 0)
+        self.picodollars += picodollars
+        self.tokens += tokens
+
+    def begin(self, keys: Sequence[Account], picodollars: int, tokens: int) -> None:
+        """An attempt, held against the budgets of its key."""
+        for account in keys:
+            account.free_picodollars -= picodollars
+            account.free_tokens -= tokens
+            account.free_requests -= 1
+        self.latest = [Part(account, picodollars, tokens) for account in keys]
+        self.parts = [*self.parts, *self.latest] if self.parts else self.latest
 
     def give_back(self) -> None:
         """All of it."""
+        picodollars, tokens = self.picodollars, self.tokens
         for account in self.accounts:
-            account.hold(-self.picodollars, -self.tokens, -1)
+            account.free_picodollars += picodollars
+            account.free_tokens += tokens
+            account.free_requests += 1
         for part in self.parts:
             part.account.hold(-part.picodollars, -part.tokens, -1)
 

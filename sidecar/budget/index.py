@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sidecar.budget.account import Account
-from sidecar.budget.charges import charges
+from sidecar.budget.charges import charges_of
 from sidecar.budget.hold import Who
 from sidecar.budget.purse import Purse
 from sidecar.core.call import CallRecord
-from sidecar.core.control import BudgetScope
+from sidecar.core.control import DEFAULT_WORKSPACE, BudgetScope
 
-Entry = tuple[Account, int, int, int]
-"""Where something counts, and how much: picodollars, tokens, requests."""
+Entry = tuple[Account, tuple[int, int, int]]
+"""Where something counts, and how much."""
 
 
 class WorkspaceIndex:
@@ -46,31 +46,36 @@ class WorkspaceIndex:
 class Index:
     """All of them. Never changed: other budgets have another index."""
 
-    __slots__ = ("_by_key", "_by_workspace", "_elsewhere")
+    __slots__ = ("_by_key", "_by_workspace", "_elsewhere", "_everywhere", "empty")
 
     def __init__(self, purses: Collection[Purse] = ()) -> None:
         self._by_workspace: dict[str, WorkspaceIndex] = {}
-        self._by_key: dict[str, tuple[Purse, ...]] = {}
+        self._by_key: dict[tuple[str, str], tuple[Purse, ...]] = {}
+        self._everywhere: dict[str, tuple[Purse, ...]] = {}
+        """Those of them that count the attempts of all workspaces."""
+        self.empty = not purses
         everywhere = any(purse.everywhere for purse in purses)
         self._elsewhere = WorkspaceIndex(keys=True) if everywhere else None
         for purse in purses:
-            budget = purse.budget
-            if budget.workspace not in self._by_workspace:
-                self._by_workspace[budget.workspace] = WorkspaceIndex(keys=everywhere)
-            self._by_workspace[budget.workspace].add(purse)
-            if budget.scope is BudgetScope.KEY:
-                self._by_key[budget.subject] = (*self._by_key.get(budget.subject, ()), purse)
+            workspace, subject = purse.budget.workspace, purse.budget.subject
+            if workspace not in self._by_workspace:
+                self._by_workspace[workspace] = WorkspaceIndex(keys=everywhere)
+            self._by_workspace[workspace].add(purse)
+            if purse.budget.scope is BudgetScope.KEY:
+                self._by_key[workspace, subject] = (*self._by_key.get((workspace, subject), ()), purse)
+            if purse.everywhere:
+                self._everywhere[subject] = (*self._everywhere.get(subject, ()), purse)
 
     def workspace(self, name: str) -> WorkspaceIndex | None:
         """None: no budget can concern a call of it. One without budgets of its own may use a key that has one."""
         return self._by_workspace.get(name, self._elsewhere)
 
-    def key(self, workspace: str, key_id: str) -> Sequence[Purse]:
+    def key(self, workspace: str, key_id: str) -> tuple[Purse, ...]:
         """The budgets of a key that attempts of this workspace count for."""
-        found = self._by_key.get(key_id)
-        if found is None:
-            return ()
-        return [purse for purse in found if purse.everywhere or purse.budget.workspace == workspace]
+        own = self._by_key.get((workspace, key_id), ())
+        if self._everywhere and workspace != DEFAULT_WORKSPACE:
+            return own + self._everywhere.get(key_id, ())
+        return own
 
     def watches(self, who: Who, key_ids: Sequence[str] | None) -> bool:
         found = self.workspace(who.workspace)
@@ -86,22 +91,30 @@ class Index:
         found = self.workspace(who.workspace)
         return () if found is None else found.of(who.alias, who.caller)
 
-    def entries(self, record: CallRecord, at_ns: int, accounts: Sequence[Account] | None) -> list[Entry]:
+    def entries(self, record: CallRecord, at_ns: int, accounts: Sequence[Account] | None = None) -> list[Entry]:
         """What a record counts for, and where. `accounts`: those of the call as a whole; None: to be found."""
         found = self.workspace(record.workspace)
         if found is None or not record.attempts:
             return []
-        call, keys = charges(record)
+        call, keys = charges_of(record.attempts)
         if accounts is None:
             accounts = kept(found.of(record.alias, record.caller), at_ns)
-        entries: list[Entry] = [(each, *call.counted(each.at_risk)) for each in accounts]
+        certain, at_most = call.counted(False), call.counted(True)
+        entries: list[Entry] = [(each, at_most if each.at_risk else certain) for each in accounts]
         if found.keys:
             for key_id, charge in keys.items():
-                own = kept(self.key(record.workspace, key_id), at_ns)
-                entries += [(each, *charge.counted(each.at_risk)) for each in own]
+                for each in kept(self.key(record.workspace, key_id), at_ns):
+                    entries.append((each, charge.counted(each.at_risk)))  # noqa: PERF401  # 4 % faster for one
         return entries
 
 
 def kept(purses: Sequence[Purse], at_ns: int) -> list[Account]:
     """Their windows at that instant, without those that are over and forgotten."""
-    return [account for purse in purses if (account := purse.at(at_ns)) is not None]
+    found = []
+    for purse in purses:
+        account: Account | None = purse.current
+        if not purse.current.start_ns <= at_ns < purse.current.until_ns:
+            account = purse.at(at_ns)
+        if account is not None:
+            found.append(account)
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sidecar.budget.account import Account
-from sidecar.budget.hold import Bound, Most
+from sidecar.budget.hold import Bound, Hold, Most
 from sidecar.core.money import MILLION
 
 MIN_OUTPUT_TOKENS = 16
@@ -29,23 +29,33 @@ class Lack(NamedTuple):
     wanted: int
 
 
-def fit(demands: Sequence[Demand], bounds: Sequence[Bound], asked: Most, *, shrinkable: bool) -> int | Lack | None:
+def fit(wanted: Sequence[Demand], bounds: Sequence[Bound], asked: Most, shrinkable: bool) -> int | Lack | None:
     """None: there is room for all of `asked`, which is what `bounds` come to. Else the most output tokens a choice
     with which all fits, or what does not fit.
 
     An answer is cut to no less than MIN_OUTPUT_TOKENS, and only if all that lack room allow it.
     """
-    lacking = [found for demand in demands if (found := _lack(demand)) is not None]
+    lacking = [found for demand in wanted if (found := _lack(demand)) is not None]
     if not lacking:
         return None
     if shrinkable and all(found.account.budget.shrink for found in lacking):
-        room_picodollars = asked.picodollars + min(each.account.free_picodollars - each.picodollars for each in demands)
-        room_tokens = asked.tokens + min(each.account.free_tokens - each.tokens for each in demands)
-        requests_fit = all(each.requests <= each.account.free_requests for each in demands)
+        room_picodollars = asked[0] + min(each.account.free_picodollars - each.picodollars for each in wanted)
+        room_tokens = asked[1] + min(each.account.free_tokens - each.tokens for each in wanted)
+        requests_fit = all(each.requests <= each.account.free_requests for each in wanted)
         cut = output_that_fits(bounds, room_picodollars, room_tokens) if requests_fit else -1
         if cut >= MIN_OUTPUT_TOKENS:
             return cut
     return lacking[0]
+
+
+def demands(hold: Hold, keys: Sequence[Account], asked: Most) -> list[Demand]:
+    """Of one more attempt."""
+    picodollars, tokens, _ = asked
+    more = hold.lacks(picodollars, tokens)
+    return [
+        *(Demand(account, *more, 0) for account in hold.accounts),
+        *(Demand(account, picodollars, tokens, 1) for account in keys),
+    ]
 
 
 def _lack(demand: Demand) -> Lack | None:

@@ -195,8 +195,8 @@ bounds_ = st.builds(
 @given(st.lists(bounds_, min_size=1, max_size=4), st.integers(0, 3000), st.integers(0, 800))
 def test_a_cut_is_the_largest_that_fits(bounds: list[Bound], usd: int, tokens: int) -> None:
     def fits(cut: int) -> bool:
-        come_to = most(bounds, cut)
-        return come_to.picodollars <= usd and come_to.tokens <= tokens
+        picodollars, used, _ = most(bounds, cut)
+        return picodollars <= usd and used <= tokens
 
     longest = max(each.output_tokens for each in bounds)
     assert output_that_fits(bounds, usd, tokens) == max(filter(fits, range(longest + 1)), default=-1) or (
@@ -206,5 +206,5 @@ def test_a_cut_is_the_largest_that_fits(bounds: list[Bound], usd: int, tokens: i
 
 @given(st.integers(0, 10**4), st.integers(0, 10**4), st.integers(0, 3 * 10**7))
 def test_a_bound_is_never_below_the_cost_however_it_is_split(one: int, other: int, price: int) -> None:
-    held = most([Bound(0, price, 0, one + other)]).picodollars
+    held = most([Bound(0, price, 0, one + other)])[0]
     assert cost_picodollars(one, price) + cost_picodollars(other, price) <= held
