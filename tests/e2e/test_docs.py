@@ -70,7 +70,10 @@ def parse(arguments: list[str]) -> None:
     command: Any = typer.main.get_command(app)
     context = command.make_context("taximeter", list(arguments))
     while isinstance(command, TyperGroup):
-        _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        words = [*context._protected_args, *context.args]
+        if not words and command.invoke_without_command:
+            return
+        _, command, rest = command.resolve_command(context, words)
         context = command.make_context(command.name, rest, parent=context)
 
 

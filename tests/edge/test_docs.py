@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.core.faults import RefusalReason
 from taximeter.errors import BY_REASON
-from taximeter.v1 import catalog_pb2, config_pb2, invocation_pb2, keys_pb2, models_pb2, usage_pb2
+from taximeter.v1 import audit_pb2, catalog_pb2, config_pb2, invocation_pb2, keys_pb2, models_pb2, usage_pb2
 from tests.edge.test_errors import CASES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -44,7 +44,7 @@ def test_every_rpc_is_listed() -> None:
     served = [
         (f"{service.name}/{method.name}", method.input_type.name,
          "stream of " if method.server_streaming else "", method.output_type.name)
-        for file in (invocation_pb2, catalog_pb2, config_pb2, keys_pb2, models_pb2, usage_pb2)
+        for file in (audit_pb2, invocation_pb2, catalog_pb2, config_pb2, keys_pb2, models_pb2, usage_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     ]  # fmt: skip
