@@ -79,8 +79,9 @@ def over_budget(over: OverBudget) -> Refusal:
     budget = over.budget
     if over.unpriced:
         return Refusal("FAILED_PRECONDITION", RefusalReason.PRICE_UNKNOWN, NO_PRICE.format("this model"))
-    limit, spent, held = (amount(over.unit, each) for each in (over.limit, over.spent, over.held))
-    used = f"{spent} of {limit}" + (f" and {held} held by calls under way" if over.held else "")
+    spent, limit, held = (amount(over.unit, each) for each in (over.spent, over.limit, over.held))
+    used = f"{spent} of {limit}{'' if over.unit == 'usd' else f' {over.unit}'}"
+    used += f", {held} held by calls under way" if over.held else ""
     resets = f", resets {clock_time(over.end_ns)}" if over.end_ns else ""
     return Refusal(
         "RESOURCE_EXHAUSTED",
@@ -117,9 +118,9 @@ def whose(budget: Budget) -> str:
 
 
 def amount(unit: str, value: int) -> str:
-    """ "$100.00", "4000 tokens" """
+    """ "$100.00", "4000" """
     if unit != "usd":
-        return f"{value} {unit}"
+        return str(value)
     dollars, _, cents = usd_text(value).partition(".")
     return f"${dollars}.{cents:0<2}"
 

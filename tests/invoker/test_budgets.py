@@ -71,7 +71,7 @@ async def test_the_refusal_says_whose_budget_how_much_and_until_when(scene: Make
     rig, _ = await scene(OK)
     limit(rig, of(requests=0))
     message = failed(await rig.ask(**TEN_OUT)).refusal.message
-    assert message.startswith("Budget reached (workspace 'default', 0 requests of 0 requests, resets 2")
+    assert message.startswith("Budget reached (workspace 'default', 0 of 0 requests, resets 2")
     assert message.endswith("Raise the cap, wait, or switch to platform credits.")
 
 
