@@ -59,6 +59,8 @@ class Metered(Exception):
         self.metering = metering
 
 
+_CALLS = "taximeter.v1.InvocationService/"
+
 Answer = Callable[[bytes, Rpc], Awaitable[bytes]]
 AnswerParts = Callable[[bytes, Rpc, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
 
@@ -92,10 +94,13 @@ class Border:
         return grpc.unary_unary_rpc_method_handler(handle)
 
     def parts(self, method: str, answer: AnswerParts) -> Handler:
-        access = ACCESS[method]
+        """A stream ends when who asked for it may not ask any more; a call that has begun is finished all the same."""
+        access, is_call = ACCESS[method], method.startswith(_CALLS)
 
         async def handle(body: bytes, context: Context) -> None:
             async def write(part: bytes) -> None:
+                if not is_call:
+                    await self._let_in(method, access, context)
                 try:
                     await context.write(part)
                 except grpc.aio.InternalError:  # the caller hung up a moment ago, and gRPC is about to cancel us

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
+import grpc
 import pytest
 
-from sidecar.core.control import Role
+from sidecar.core.clock import Clock
+from sidecar.core.control import Control, Role, Token, Workspace
 from sidecar.core.faults import Refusal, RefusalReason
+from sidecar.edge import bearer
 from sidecar.edge.access import actor, origin, sees, workspace_of
-from sidecar.edge.auth import Identity, Peer
+from sidecar.edge.auth import Callers, Identity, Peer
 from sidecar.edge.gate import Gate
 from sidecar.edge.roles import ACCESS, Least, check
 from sidecar.edge.rpc import Border, Rpc
+from sidecar.edge.server import Server
 from taximeter import errors
 from taximeter.v1 import workspaces_pb2 as pb
 from tests.support.rig import Notes
@@ -179,3 +186,39 @@ async def test_refusals_at_the_door_are_counted(at: Tenants) -> None:
     with pytest.raises(errors.PermissionDenied):
         await stub.CreateWorkspace(pb.CreateWorkspaceRequest(workspace_id="acme"))
     assert at.gate.unauthenticated == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "ends"),
+    [
+        pytest.param("taximeter.v1.CatalogService/WatchHealth", True, id="a watch ends"),
+        pytest.param("taximeter.v1.InvocationService/InvokeStream", False, id="a call is finished"),
+    ],
+)
+async def test_a_stream_of_somebody_who_may_not_ask_any_more(method: str, ends: bool) -> None:
+    made, control, go_on = bearer.make(), [Control()], asyncio.Event()
+    token = Token(made.token_id, "acme", "watcher", Role.MEMBER, made.secret_hash)
+    control[0] = Control(workspaces={"acme": Workspace("acme")}, tokens={token.token_id: token})
+
+    async def answer(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
+        await write(b"one")
+        await go_on.wait()
+        await write(b"two")
+
+    border = Border(Callers(lambda: control[0], Clock()), Gate(1), Notes(), 1 << 20)
+    service, _, name = method.partition("/")
+    server = Server({service: {name: border.parts(method, answer)}}, 1 << 20)
+    address = server.listen_tcp("127.0.0.1:0", None, allow_insecure=False)
+    await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        ask: Any = channel.unary_stream(f"/{method}")
+        stream = ask(b"", metadata=(("authorization", f"Bearer {made.text}"),))
+        assert await stream.read() == b"one"
+        control[0] = replace(control[0], tokens={token.token_id: replace(token, revoked_ns=1)})
+        go_on.set()
+        if ends:
+            with pytest.raises(grpc.aio.AioRpcError, match="revoked"):
+                await stream.read()
+        else:
+            assert await stream.read() == b"two"
+    await server.stop()
