@@ -111,8 +111,9 @@ class Budgets:
         """None: there is no such budget."""
         return self._purses.status(budget_id, self.now_ns())
 
-    def statuses(self) -> list[Status]:
-        return self._purses.statuses(self.now_ns())
+    def statuses(self, workspace: str | None = None) -> list[Status]:
+        """Of the budgets of one workspace, or of all: which takes 7 µs each."""
+        return self._purses.statuses(self.now_ns(), workspace)
 
     # The call path
 

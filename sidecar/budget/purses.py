@@ -82,8 +82,10 @@ class Purses:
         purse = self._by_id.get(budget_id)
         return None if purse is None else status_of(purse.at(now_ns) or purse.current)
 
-    def statuses(self, now_ns: int) -> list[Status]:
-        return [status_of(purse.at(now_ns) or purse.current) for purse in self._by_id.values()]
+    def statuses(self, now_ns: int, workspace: str | None) -> list[Status]:
+        purses = self._by_id.values()
+        mine = purses if workspace is None else [each for each in purses if each.budget.workspace == workspace]
+        return [status_of(purse.at(now_ns) or purse.current) for purse in mine]
 
     def _changed(self) -> None:
         purses = self._by_id.values()

@@ -214,3 +214,9 @@ def test_status_is_of_the_running_window_without_any_call() -> None:
     bench.hand.wall_ns += DAY_NS
     (status,) = bench.budgets.statuses()
     assert (status.state, status.measures[0].remaining, status.measures[0].used_percent) == ("ok", 100, 0.0)
+
+
+def test_statuses_of_one_workspace_or_of_all() -> None:
+    budgets = Bench().with_(budget("a", usd=1), budget("b", workspace="other", usd=1)).budgets
+    assert [status.budget.budget_id for status in budgets.statuses("other")] == ["b"]
+    assert len(budgets.statuses()) == 2
