@@ -9,11 +9,32 @@ import pytest
 
 from sidecar.core.faults import RefusalReason
 from taximeter.errors import BY_REASON
-from taximeter.v1 import audit_pb2, catalog_pb2, config_pb2, invocation_pb2, keys_pb2, models_pb2, usage_pb2
+from taximeter.v1 import (
+    aliases_pb2,
+    audit_pb2,
+    catalog_pb2,
+    config_pb2,
+    invocation_pb2,
+    keys_pb2,
+    models_pb2,
+    usage_pb2,
+    workspaces_pb2,
+)
 from tests.edge.test_errors import CASES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 API, ERRORS = (DOCS / "api.md").read_text(), (DOCS / "errors.md").read_text()
+FILES = (
+    aliases_pb2,
+    audit_pb2,
+    catalog_pb2,
+    config_pb2,
+    invocation_pb2,
+    keys_pb2,
+    models_pb2,
+    usage_pb2,
+    workspaces_pb2,
+)
 TABLE = {
     reason: (status, row, kind)
     for reason, status, row, kind in re.findall(
@@ -44,7 +65,7 @@ def test_every_rpc_is_listed() -> None:
     served = [
         (f"{service.name}/{method.name}", method.input_type.name,
          "stream of " if method.server_streaming else "", method.output_type.name)
-        for file in (audit_pb2, invocation_pb2, catalog_pb2, config_pb2, keys_pb2, models_pb2, usage_pb2)
+        for file in FILES
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     ]  # fmt: skip

@@ -23,6 +23,7 @@ from sidecar.edge.server import Server
 from taximeter import errors
 from taximeter.v1 import workspaces_pb2 as pb
 from tests.support.rig import Notes
+from tests.support.roles_table import DOCS, documented
 from tests.support.tenants import Tenants, tenants
 from tests.support.walk import methods
 
@@ -222,3 +223,8 @@ async def test_a_stream_of_somebody_who_may_not_ask_any_more(method: str, ends: 
         else:
             assert await stream.read() == b"two"
     await server.stop()
+
+
+def test_the_page_has_the_same_table() -> None:
+    """If not: python -m tests.support.roles_table."""
+    assert DOCS.read_text() == documented(DOCS.read_text())
