@@ -149,13 +149,17 @@ def explain(
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", "-s", help="As a stream.")] = False,
     max_tokens: Annotated[int | None, typer.Option()] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="What it would cost there, and the most it could.")] = False,
     address: Address = "",
     json: Json = False,
 ) -> None:
     """Show the plan that a call would take now, and why, without calling."""
     from sidecar.commands import explain as command
+    from sidecar.commands import explain_cost
 
     wish = command.Wish(prompt, alias, task, model, capability, operation, tuple(prefer or ()), stream, max_tokens)
+    if cost:
+        leave(explain_cost.estimate(wish, address=address, as_json=json))
     leave(command.explain(wish, address=address, as_json=json))
 
 

@@ -97,6 +97,12 @@ class AsyncQuestions:
         """The plan that `chat` (`stream`, if `streamed`) would take now, and why. Nothing is called."""
         return await self._get(self._catalog.ExplainPlan, asking.explanation(messages, streamed, options))
 
+    async def estimate_cost(
+        self, messages: ChatMessages, **options: Unpack[ChatOptions]
+    ) -> catalog_pb2.EstimateCostResponse:
+        """What `chat` would cost at each target of its plan, and the most it could. Nothing is called."""
+        return await self._get(self._catalog.EstimateCost, asking.estimate(messages, options))
+
     async def find_best_provider(
         self, capability: str, *, preferred_provider: str = "", routing_preference: str | None = None
     ) -> catalog_pb2.FindBestProviderResponse:

@@ -42,5 +42,9 @@ def cheapest_model(capability: str, free_only: bool) -> catalog.GetCheapestModel
     return request
 
 
+def estimate(messages: ChatMessages, options: Mapping[str, Any]) -> catalog.EstimateCostRequest:
+    return catalog.EstimateCostRequest(call=calls.chat_spec(messages, options))
+
+
 def explanation(messages: ChatMessages, streamed: bool, options: Mapping[str, Any]) -> catalog.ExplainPlanRequest:
     return catalog.ExplainPlanRequest(call=calls.chat_spec(messages, options), streamed=streamed)

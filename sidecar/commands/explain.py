@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sidecar.cli import Exit
 from sidecar.commands.calling import where
@@ -17,8 +18,12 @@ from sidecar.core.money import usd_text
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
 
+    from sidecar.edge.choosing import Choosing
+    from sidecar.edge.rpc import Rpc
     from taximeter.v1 import catalog_pb2, invocation_pb2
+    from taximeter.v1.catalog_pb2_grpc import CatalogServiceStub
 
+A = TypeVar("A")
 PREFERENCES = ("quality", "speed", "cost")
 TARGETS = ("#", "target", "why", "price", "typical wait", "time-outs", "context", "key")
 ALONE = (
@@ -46,15 +51,10 @@ def explain(wish: Wish, *, address: str, as_json: bool) -> int:
     """Asks the running sidecar, else the configuration. Returns an exit code."""
     from taximeter.v1 import catalog_pb2
 
-    if wish.operation not in ("", *OPERATIONS):
-        fail(f"no operation {wish.operation!r}: {', '.join(OPERATIONS)}", Exit.USAGE)
-    try:
-        request = catalog_pb2.ExplainPlanRequest(call=spec(wish), streamed=wish.stream)
-    except TypeError as wrong:
-        fail(str(wrong), Exit.USAGE)
-    found = _by_sidecar(request, address)
+    request = catalog_pb2.ExplainPlanRequest(call=asked(wish), streamed=wish.stream)
+    found = by_sidecar(lambda catalog: catalog.ExplainPlan(request), address)
     alone = found is None
-    plan = _by_configuration(request) if found is None else found
+    plan = by_configuration(lambda choosing, rpc: choosing.explain_plan(request, rpc)) if found is None else found
     if as_json:
         from google.protobuf.json_format import MessageToDict
 
@@ -64,6 +64,16 @@ def explain(wish: Wish, *, address: str, as_json: bool) -> int:
     if alone:
         err.print(f"\n{ALONE}", style="yellow", markup=False)
     return Exit.OK
+
+
+def asked(wish: Wish) -> invocation_pb2.CallSpec:
+    """Ends the command if there is no such call."""
+    if wish.operation not in ("", *OPERATIONS):
+        fail(f"no operation {wish.operation!r}: {', '.join(OPERATIONS)}", Exit.USAGE)
+    try:
+        return spec(wish)
+    except TypeError as wrong:
+        fail(str(wrong), Exit.USAGE)
 
 
 def spec(wish: Wish) -> invocation_pb2.CallSpec:
@@ -95,21 +105,16 @@ def spec(wish: Wish) -> invocation_pb2.CallSpec:
     return calls.chat_spec(wish.prompt, options)
 
 
-def _by_sidecar(request: catalog_pb2.ExplainPlanRequest, address: str) -> catalog_pb2.ExplainPlanResponse | None:
+def by_sidecar(ask: Callable[[CatalogServiceStub], A], address: str) -> A | None:
     """None: nobody is there. Someone who was named has to be."""
-    import grpc
-
-    from taximeter import calls
-    from taximeter.errors import SidecarUnavailable, TaximeterError, translated
-    from taximeter.v1 import catalog_pb2_grpc
+    from taximeter import Client
+    from taximeter.errors import SidecarUnavailable, TaximeterError
+    from taximeter.v1.catalog_pb2_grpc import CatalogServiceStub
 
     at = where(address)
     try:
-        with translated(), grpc.insecure_channel(calls.target(at), calls.OPTIONS) as channel:
-            answer: catalog_pb2.ExplainPlanResponse = catalog_pb2_grpc.CatalogServiceStub(channel).ExplainPlan(
-                request, timeout=10
-            )
-            return answer
+        with Client(at, timeout=10) as client:
+            return ask(client.service(CatalogServiceStub))
     except TaximeterError as failed:
         if not isinstance(failed, SidecarUnavailable) or failed.reason:
             fail(f"{failed} ({failed.reason or failed.code})")
@@ -118,8 +123,8 @@ def _by_sidecar(request: catalog_pb2.ExplainPlanRequest, address: str) -> catalo
     return None
 
 
-def _by_configuration(request: catalog_pb2.ExplainPlanRequest) -> catalog_pb2.ExplainPlanResponse:
-    """As a sidecar that has just started would plan."""
+def by_configuration(ask: Callable[[Choosing, Rpc], A]) -> A:
+    """As a sidecar that has just started would answer."""
     from sidecar.core.clock import Clock
     from sidecar.core.faults import Refusal
     from sidecar.edge.alone import choosing_alone
@@ -127,8 +132,7 @@ def _by_configuration(request: catalog_pb2.ExplainPlanRequest) -> catalog_pb2.Ex
 
     loaded = configuration()
     try:
-        choosing, rpc = choosing_alone(loaded.catalog, loaded.settings.prices_file, Clock(), loaded.settings.max_tags)
-        return choosing.explain_plan(request, rpc)
+        return ask(*choosing_alone(loaded.catalog, loaded.settings.prices_file, Clock(), loaded.settings.max_tags))
     except Refusal as refusal:
         fail(f"{refusal.message} ({refusal.reason})")
     except PriceFileError as wrong:
@@ -146,7 +150,7 @@ def _show(plan: catalog_pb2.ExplainPlanResponse) -> None:
         out.print(f"the call would fail: {plan.error_message} ({plan.error_reason})", style="red", markup=False)
     if plan.skips:
         out.print()
-        skips = [(_named(skip.target), skip.reason, skip.detail or "-") for skip in plan.skips]
+        skips = [(named(skip.target), skip.reason, skip.detail or "-") for skip in plan.skips]
         show_table(("passed over", "reason", "detail"), skips, whole=("passed over", "reason"))
 
 
@@ -154,7 +158,7 @@ def _target(number: int, each: catalog_pb2.PlannedTarget) -> tuple[object, ...]:
     waits = each.timeouts
     return (
         number,
-        _named(each.target),
+        named(each.target),
         each.why,
         f"${usd_text(each.price_picodollars)}" if each.HasField("price_picodollars") else None,
         ms(each.typical_wait.ToNanoseconds() / 1e6) if each.HasField("typical_wait") else None,
@@ -164,7 +168,7 @@ def _target(number: int, each: catalog_pb2.PlannedTarget) -> tuple[object, ...]:
     )
 
 
-def _named(target: invocation_pb2.ModelRef) -> str:
+def named(target: invocation_pb2.ModelRef) -> str:
     return f"{target.provider}/{target.model}" if target.model else target.provider
 
 

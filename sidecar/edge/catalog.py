@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
-from sidecar.core.call import Capability, Target
+from sidecar.core.call import Target
 from sidecar.core.catalog import Account, Catalog
+from sidecar.edge.catalog_models import capabilities_of, models, prices
 from sidecar.edge.health import HealthView
 from sidecar.edge.probe import probe
 from sidecar.edge.rpc import Border, Handlers, Rpc
@@ -17,7 +18,7 @@ from sidecar.edge.watch import HealthWatch
 from sidecar.invoker.prober import Prober
 from sidecar.pricing import Pricing
 from taximeter.v1 import catalog_pb2 as pb
-from taximeter.v1 import invocation_pb2, metering_pb2
+from taximeter.v1 import invocation_pb2
 
 Catalogs = Callable[[str], Catalog]
 """What a workspace sees. Raises Refusal (UNKNOWN_WORKSPACE)."""
@@ -83,36 +84,6 @@ def providers(catalog: Catalog) -> pb.ListProvidersResponse:
     )
 
 
-def models(catalog: Catalog, pricing: Pricing, asked: pb.ListModelsRequest) -> pb.ListModelsResponse:
-    found = pb.ListModelsResponse()
-    for account, model in _known(catalog, asked.provider):
-        facts = pricing.facts(account, model)
-        found.models.add(
-            ref=invocation_pb2.ModelRef(provider=account.name, model=model),
-            capabilities=_capabilities(account.capabilities),
-            context_tokens=facts.context_tokens,
-            reasoning=facts.reasoning,
-            priced=pricing.rates(account, model) is not None,
-        )
-    return found
-
-
-def prices(catalog: Catalog, pricing: Pricing, asked: pb.ListPricesRequest) -> pb.ListPricesResponse:
-    """Of the models in use, or of any one model that is asked for by name; the unpriced have no entry."""
-    found = pb.ListPricesResponse()
-    named = [(account, asked.model) for account in _accounts(catalog, asked.provider)] if asked.model else []
-    for account, model in named or _known(catalog, asked.provider):
-        card = pricing.rates(account, model)
-        if card is not None:
-            rates = [
-                metering_pb2.CostLine(meter=meter, price_per_million_picodollars=rate.base)
-                for meter, rate in card.rates.items()
-            ]
-            where = invocation_pb2.ModelRef(provider=account.name, model=model)
-            found.prices.add(ref=where, rates=rates, source=card.source, version=card.version)
-    return found
-
-
 def _provider(account: Account) -> pb.Provider:
     return pb.Provider(
         name=account.name,
@@ -121,32 +92,10 @@ def _provider(account: Account) -> pb.Provider:
         usable=account.usable,
         reason=account.unusable or ("" if account.enabled else "disabled"),
         aggregator=account.aggregator,
-        capabilities=_capabilities(account.capabilities),
+        capabilities=capabilities_of(account.capabilities),
         operations=sorted(operation.value for operation in account.operations),
         key=account.keys[0].masked if account.keys else "",
     )
-
-
-def _capabilities(held: frozenset[Capability]) -> list[invocation_pb2.Capability.ValueType]:
-    return [
-        invocation_pb2.Capability.Value(f"CAPABILITY_{capability.name}")
-        for capability in Capability
-        if capability in held
-    ]
-
-
-def _accounts(catalog: Catalog, provider: str) -> list[Account]:
-    return [account for account in catalog.accounts.values() if provider in ("", account.name)]
-
-
-def _known(catalog: Catalog, provider: str) -> Iterator[tuple[Account, str]]:
-    """Every model that the configuration names: defaults first, then those of alias chains; each once."""
-    for account in _accounts(catalog, provider):
-        named = list(account.default_models.values())
-        for alias in catalog.aliases.values():
-            named += [route.target.model for route in alias.routes if route.target.provider == account.name]
-        for model in dict.fromkeys(filter(None, named)):
-            yield account, model
 
 
 def ref(target: Target) -> invocation_pb2.ModelRef:

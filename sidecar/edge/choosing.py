@@ -1,4 +1,5 @@
-"""CatalogService, as far as it answers what a call would do: ExplainPlan, FindBestProvider, GetCheapestModel."""
+"""CatalogService, as far as it answers what a call would do: ExplainPlan, EstimateCost, FindBestProvider,
+GetCheapestModel."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ from sidecar.core.faults import Refusal
 from sidecar.edge import metering
 from sidecar.edge.cheapest import cheapest
 from sidecar.edge.decode import Arrival, decode, invalid
+from sidecar.edge.estimates import estimated
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.edge.trace import trace_of
 from sidecar.invoker import Explained, Explanation
+from sidecar.invoker.asked import as_alias_has_it
 from sidecar.pricing import Pricing
 from taximeter.v1 import catalog_pb2 as pb
 from taximeter.v1 import invocation_pb2
@@ -44,6 +47,7 @@ class Choosing:
     def handlers(self, border: Border) -> Handlers:
         questions: dict[str, tuple[type[Message], Callable[[Any, Rpc], Message]]] = {
             "ExplainPlan": (pb.ExplainPlanRequest, self.explain_plan),
+            "EstimateCost": (pb.EstimateCostRequest, self.estimate_cost),
             "FindBestProvider": (pb.FindBestProviderRequest, self.find_best_provider),
             "GetCheapestModel": (pb.GetCheapestModelRequest, self.get_cheapest_model),
         }
@@ -60,10 +64,15 @@ class Choosing:
 
     def explain_plan(self, asked: pb.ExplainPlanRequest, rpc: Rpc) -> pb.ExplainPlanResponse:
         """Raises Refusal for a spec that no call can have; why a good one would fail is part of the answer."""
-        found = decode(asked.call, self._arrival(rpc, streamed=asked.streamed), self._seen(rpc), self._max_tags)
-        if found.refusal is not None:
-            raise found.refusal
-        return explained(found.call, self._explain(found.call))
+        call = self._decoded(asked.call, rpc, streamed=asked.streamed)
+        return explained(call, self._explain(call))
+
+    def estimate_cost(self, asked: pb.EstimateCostRequest, rpc: Rpc) -> pb.EstimateCostResponse:
+        """Raises Refusal as `explain_plan` does."""
+        call, seen = self._decoded(asked.call, rpc, streamed=False), self._seen(rpc)
+        found = self._explain(call)
+        call = as_alias_has_it(call, found.plan.pool.alias, zero_retention=seen.zero_retention)
+        return estimated(call, found, self._pricing)
 
     def find_best_provider(self, asked: pb.FindBestProviderRequest, rpc: Rpc) -> pb.FindBestProviderResponse:
         """Raises Refusal if there is none, with the reason that a call would get."""
@@ -83,6 +92,12 @@ class Choosing:
         """Raises Refusal if there is none."""
         call = self._call_for(capability_of(asked.capability), rpc)
         return cheapest(call, self._explain, self._seen(rpc), self._pricing, free_only=asked.free_only)
+
+    def _decoded(self, spec: invocation_pb2.CallSpec, rpc: Rpc, *, streamed: bool) -> Call:
+        found = decode(spec, self._arrival(rpc, streamed=streamed), self._seen(rpc), self._max_tags)
+        if found.refusal is not None:
+            raise found.refusal
+        return found.call
 
     def _seen(self, rpc: Rpc) -> Catalog:
         return self._catalog(rpc.identity.workspace)

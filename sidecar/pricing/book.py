@@ -19,11 +19,13 @@ DATA = Path(__file__).parent.parent / "data"
 
 
 class Pricing:
-    """Prices by precedence: declared, the provider's own bill, override file, genai-prices, our supplement."""
+    """Prices by precedence: declared, the provider's own bill, those of the control plane, the override file,
+    genai-prices, our supplement."""
 
     def __init__(self, overrides_file: Path | None = None, clock: Clock | None = None) -> None:
         """Raises PriceFileError. Cheap: genai-prices is imported at first need, or by `preload`."""
         self._overrides = self.read(overrides_file)
+        self._held = overrides.NONE
         self._supplement = overrides.read(DATA / "prices.toml")
         self._facts = facts.read(DATA / "models.toml")
         self._clock = clock or Clock()
@@ -37,12 +39,25 @@ class Pricing:
 
     @property
     def overrides(self) -> Overrides:
-        """The operator's own prices, in force."""
+        """Those of the file, in force."""
         return self._overrides
 
+    @property
+    def held(self) -> Overrides:
+        """Those of the control plane, in force."""
+        return self._held
+
     def use(self, prices: Overrides) -> None:
-        """Calls that end from now on are priced by these."""
+        """Calls that end from now on are priced by these, where the control plane has none."""
         self._overrides = prices
+        self._forget()
+
+    def use_held(self, prices: Overrides) -> None:
+        """The control plane's: they go before the file's."""
+        self._held = prices
+        self._forget()
+
+    def _forget(self) -> None:
         self._schedules.cache_clear()
         self._ceilings.clear()
 
@@ -134,6 +149,7 @@ class Pricing:
         """Every schedule that could price one of `models`, the first to be asked first; in public tables only some of
         them are looked for."""
         sources: tuple[tuple[Callable[[str], Schedule | None], tuple[str, ...]], ...] = (
+            (lambda model: self._held.find(names, model), models),
             (lambda model: self._overrides.find(names, model), models),
             (lambda model: snapshot.schedule(names[2], model), published),
             (lambda model: self._supplement.find(names, model), published),

@@ -42,6 +42,8 @@ class RateCard:
     """genai-prices | override | declared."""
     version: str
     rates: Mapping[str, Rate]
+    dated: str = ""
+    """The day from which it holds, or on which it was set: "2026-11-01"; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def parse(content: bytes, name: str) -> Overrides:
     found: dict[tuple[str, str], dict[int | None, RateCard]] = {}
     entries = document.get("price", [])
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], 1):
-        problems, effective, rates = _entry(entry)
+        problems, effective, rates = read_entry(entry)
         errors += [f"{name}: price {number}{_named(entry)}: {problem}" for problem in problems]
         if problems:
             continue
@@ -92,13 +92,19 @@ def parse(content: bytes, name: str) -> Overrides:
         day = effective.toordinal() - EPOCH_ORDINAL if effective else None
         if day in dated:
             errors.append(f"{name}: price {number}{_named(entry)}: given twice for the same day")
-        dated[day] = RateCard(SOURCE, f"{stamp}@{effective.isoformat()}" if effective else stamp, rates)
+        dated[day] = card_of(stamp, effective.isoformat() if effective else "", rates)
     if errors:
         raise PriceFileError(errors)
-    return Overrides({key: _schedule(dated) for key, dated in found.items()})
+    return Overrides({key: schedule_of(dated) for key, dated in found.items()})
 
 
-def _schedule(dated: Mapping[int | None, RateCard]) -> Schedule:
+def card_of(stamp: str, day: str, rates: Mapping[str, Rate]) -> RateCard:
+    """`day`: from which it holds, ISO; empty: always."""
+    return RateCard(SOURCE, f"{stamp}@{day}" if day else stamp, rates, day)
+
+
+def schedule_of(dated: Mapping[int | None, RateCard]) -> Schedule:
+    """Of one model; by the day since 1970 from which a card holds, None: always."""
     days = sorted(dated, key=lambda day: -1 if day is None else day)
     return Schedule(tuple((ALWAYS if day is None else Period(from_day=day), dated[day]) for day in days))
 
@@ -107,7 +113,7 @@ def _named(entry: object) -> str:
     return f" ({entry.get('provider', '?')} {entry.get('model', '?')})" if isinstance(entry, dict) else ""
 
 
-def _entry(entry: object) -> tuple[list[str], date | None, dict[str, Rate]]:
+def read_entry(entry: object) -> tuple[list[str], date | None, dict[str, Rate]]:
     """(what is wrong, effective day, rates)"""
     if not isinstance(entry, dict):
         return ["not a table; write [[price]]"], None, {}

@@ -110,8 +110,8 @@ def _card(price: ConditionalPrice, info: ModelInfo) -> RateCard:
     from genai_prices.types import StartDateConstraint
 
     dated = price.constraint if isinstance(price.constraint, StartDateConstraint) else None
-    stamp = f"{version()}@{dated.start_date.isoformat()}" if dated else version()
-    return RateCard(SOURCE, stamp, _rates(price.prices, info.id))
+    day = dated.start_date.isoformat() if dated else ""
+    return RateCard(SOURCE, f"{version()}@{day}" if day else version(), _rates(price.prices, info.id), day)
 
 
 def _rates(prices: ModelPrice, model_id: str) -> dict[str, Rate]:

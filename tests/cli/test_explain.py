@@ -33,6 +33,17 @@ def test_the_error_that_a_call_would_get(shell: Shell) -> None:
     assert "the call would fail: Unknown alias 'nobody'." in done.out
 
 
+def test_what_it_would_cost(shell: Shell, at_work: Stack) -> None:
+    done = shell.run("explain", "--alias", "rescued", "--cost", "--max-tokens", "50")
+    assert done.code == 0
+    assert [line.split()[:5] for line in done.out.splitlines()[1:]] == [
+        ["1", "loop/dead", "2", "50", "unknown"], ["2", "loop/plain", "2", "50", "unknown"],
+    ]  # fmt: skip
+    document = shell.run("explain", "--alias", "rescued", "--cost", "--json").document
+    assert (document["source"], [each["inputTokens"] for each in document["estimates"]]) == ("sidecar", ["2", "2"])
+    assert at_work.markers() == [], "nothing was called"
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -54,6 +65,12 @@ def test_without_a_sidecar_the_configuration_answers_and_says_so(nowhere: Shell)
     assert "ANTHROPIC_API_KEY is not set" in done.out
     assert "No sidecar answers here: this is the plan by the configuration alone." in done.err
     assert "0123456789" not in done.out, "keys are masked"
+
+
+def test_what_it_would_cost_without_a_sidecar(nowhere: Shell) -> None:
+    asked = ("explain", "--model", "openai/gpt-4o-mini", "--cost", "--json", "--max-tokens", "100")
+    (found,) = nowhere.run(*asked, OPENAI_API_KEY="sk-0123456789ab").document["estimates"]
+    assert (found["priceSource"], found["costUsd"]) == ("genai-prices", "0.0000603")
 
 
 def test_without_a_sidecar_as_json(nowhere: Shell) -> None:

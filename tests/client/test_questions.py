@@ -34,6 +34,8 @@ def test_each_question(client: Client, fake: FakeSidecar) -> None:
     assert client.probe("openai").models == ["openai-1"]
     assert client.explain("hello", alias="smart", streamed=True).why == "streamed"
     assert fake.specs[-1].chat.prompt == "hello"
+    assert client.estimate_cost("hello", alias="smart").estimates[0].cost_usd == "0.000123"
+    assert fake.asked[-1].call.alias == "smart"
     assert list(client.reload(dry_run=True).changes) == ["dry"]
     assert client.models("openai").models == []
 
@@ -44,6 +46,7 @@ async def test_each_question_async(aclient: AsyncClient) -> None:
     assert (await aclient.get_cheapest_model("chat")).price_source == "declared"
     assert (await aclient.probe("openai")).ok
     assert (await aclient.explain("hello", alias="smart")).alias == "smart"
+    assert (await aclient.estimate_cost("hello", alias="smart")).estimates[0].input_tokens == 3
     assert (await aclient.reload()).generation == 2
 
 
