@@ -158,5 +158,5 @@ def _tell(done: pb.AliasVersion, what: str, *, as_json: bool) -> int:
 def _document(answer: Any) -> int:
     from google.protobuf.json_format import MessageToDict
 
-    print_json(MessageToDict(answer, preserving_proto_field_name=True))
+    print_json(MessageToDict(answer))
     return Exit.OK
