@@ -16,7 +16,8 @@ from sidecar.edge.rpc import Handlers, register
 MAX_STREAMS = 4096
 """RPCs at once on one connection; calls are limited by the gate, with a reason."""
 
-
+MAX_PENDING = 1_000_000
+MAX_UNREQUESTED_S = 600
 _REFUSED_UNREAD = 4
 """Times the limit on messages: what is larger still, gRPC refuses unread, and without a reason of ours."""
 
@@ -27,6 +28,11 @@ def options(max_message_bytes: int) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", min(_REFUSED_UNREAD * max_message_bytes, 2**31 - 1)),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
+        # gRPC drops what it was asked and has not handed over, without a reason: from 3000 on, and after 30 s
+        # (src/core/server/server.cc). Who is too many is for the gate to say.
+        ("grpc.server.max_pending_requests", MAX_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
+        ("grpc.server_max_unrequested_time_in_server", MAX_UNREQUESTED_S),
         # A second process on our port must fail to start, not take half of our calls.
         ("grpc.so_reuseport", 0),
         # Dead callers are noticed, so that their calls stop costing; callers may ping as often as every 10 s.
