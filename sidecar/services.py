@@ -57,7 +57,9 @@ def services(engine: Engine) -> Services:
     known = catalog_service.CatalogService(engine.catalogs.of, engine.pricing, view, watch, engine.prober)
     choosing = Choosing(engine.invoker.explain, engine.catalogs.of, engine.pricing, clock, settings.max_tags)
     budget_watch = BudgetWatch(
-        partial(budgets.statuses, engine.budgets), lambda: engine.journal.position, engine.budgets.now_ns
+        partial(budgets.statuses, engine.budgets),
+        lambda: (engine.journal.position, engine.plane.control.generation),
+        engine.budgets.now_ns,
     )
     by_name = {
         invocation.SERVICE: calls.handlers(border),

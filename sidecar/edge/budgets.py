@@ -154,8 +154,7 @@ class BudgetService:
 
 def statuses(budgets: Budgets, workspace: str) -> dict[str, Status]:
     """By budget id, in the order in which they were made."""
-    found = [each for each in budgets.statuses() if each.budget.workspace == workspace]
-    found.sort(key=lambda each: (each.budget.created_ns, each.budget.budget_id))
+    found = sorted(budgets.statuses(workspace), key=lambda each: (each.budget.created_ns, each.budget.budget_id))
     return {each.budget.budget_id: each for each in found}
 
 

@@ -16,7 +16,7 @@ Statuses = Callable[[str], Mapping[str, Status]]
 
 
 class BudgetWatch:
-    """All that changes budgets is journaled: while the journal stands still, nobody looks."""
+    """All that changes budgets is journaled, or a change of the control plane: while both stand still, nobody looks."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class BudgetWatch:
         now_ns: Callable[[], int],
         tick_s: float = TICK_S,
     ) -> None:
-        """`place`: of the journal's end."""
+        """`place`: where the journal ends, and which control plane is in force."""
         self._statuses = statuses
         self._place = place
         self._now_ns = now_ns
