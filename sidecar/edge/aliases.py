@@ -15,7 +15,7 @@ from sidecar.core.clock import Clock
 from sidecar.core.control import Actor, AliasVersion
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import aliases_messages as messages
-from sidecar.edge.access import actor
+from sidecar.edge.access import actor, workspace_of
 from sidecar.edge.aliases_check import violations
 from sidecar.edge.decode import invalid
 from sidecar.edge.rpc import Border, Handlers, Rpc
@@ -101,8 +101,9 @@ class AliasService:
 
         return pb.DeleteAliasResponse(version=await self._plane.change(who, delete))
 
-    async def _list(self, asked: pb.ListAliasesRequest, rpc: Rpc) -> pb.ListAliasesResponse:  # noqa: ARG002
-        own, seen = self._own(rpc.identity.workspace), self._seen(rpc.identity.workspace)
+    async def _list(self, asked: pb.ListAliasesRequest, rpc: Rpc) -> pb.ListAliasesResponse:
+        workspace = workspace_of(rpc, asked.workspace_id)
+        own, seen = self._own(workspace), self._seen(workspace)
         told = [
             messages.version_message(own[name], seen) if name in own else messages.configured_message(alias, seen)
             for name, alias in sorted(seen.aliases.items())
@@ -110,7 +111,7 @@ class AliasService:
         return pb.ListAliasesResponse(aliases=told)
 
     async def _get(self, asked: pb.GetAliasRequest, rpc: Rpc) -> pb.GetAliasResponse:
-        workspace = rpc.identity.workspace
+        workspace = workspace_of(rpc, asked.workspace_id)
         if not asked.version:
             return pb.GetAliasResponse(alias=self._in_force(workspace, asked.name))
         for version in await self._kept(workspace, asked.name):
@@ -125,7 +126,7 @@ class AliasService:
 
     async def _versions(self, asked: pb.ListAliasVersionsRequest, rpc: Rpc) -> pb.ListAliasVersionsResponse:
         """What the configuration gives is the oldest."""
-        workspace = rpc.identity.workspace
+        workspace = workspace_of(rpc, asked.workspace_id)
         told = [self._told(version) for version in await self._kept(workspace, asked.name)]
         if not told:
             told = [self._in_force(workspace, asked.name)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sidecar.core.control import ProviderKey
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import keys_messages as messages
-from sidecar.edge.access import actor
+from sidecar.edge.access import actor, workspace_of
 from sidecar.edge.keys_check import KeyCheck, spelled
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.health import Health
@@ -96,11 +96,11 @@ class KeyService:
         return pb.AddKeyResponse(key=self._told(key), verification=messages.verification_message(found))
 
     def _list(self, asked: pb.ListKeysRequest, rpc: Rpc) -> pb.ListKeysResponse:
-        provider = spelled(asked.provider)
+        provider, workspace = spelled(asked.provider), workspace_of(rpc, asked.workspace_id)
         keys = [
             key
             for key in self._plane.control.keys.values()
-            if key.workspace == rpc.identity.workspace
+            if key.workspace == workspace
             and provider in ("", key.provider)
             and (asked.include_revoked or key.revoked_ns is None)
         ]

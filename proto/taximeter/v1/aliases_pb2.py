@@ -27,17 +27,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from taximeter.v1 import invocation_pb2 as taximeter_dot_v1_dot_invocation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ataximeter/v1/aliases.proto\x12\x0ctaximeter.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtaximeter/v1/invocation.proto\"r\n\x0b\x41liasTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x06weight\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08priority\x18\x04 \x01(\x05H\x01\x88\x01\x01\x42\t\n\x07_weightB\x0b\n\t_priority\"\x9f\x01\n\x0b\x41liasLimits\x12\x1b\n\x0emax_concurrent\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12 \n\x13requests_per_minute\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x03 \x01(\x05H\x02\x88\x01\x01\x42\x11\n\x0f_max_concurrentB\x16\n\x14_requests_per_minuteB\r\n\x0b_max_tokens\"\xb3\x04\n\x0f\x41liasDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12(\n\x08modality\x18\x03 \x01(\x0e\x32\x16.taximeter.v1.Modality\x12,\n\ncapability\x18\x04 \x01(\x0e\x32\x18.taximeter.v1.Capability\x12*\n\x07targets\x18\x05 \x03(\x0b\x32\x19.taximeter.v1.AliasTarget\x12/\n\x08strategy\x18\x06 \x01(\x0e\x32\x1d.taximeter.v1.RoutingStrategy\x12;\n\x12routing_preference\x18\x07 \x01(\x0e\x32\x1f.taximeter.v1.RoutingPreference\x12\x35\n\x0fstream_recovery\x18\x08 \x01(\x0e\x32\x1c.taximeter.v1.StreamRecovery\x12\x19\n\x11\x61llow_aggregators\x18\t \x01(\x08\x12\x1f\n\x12\x66\x61llback_on_budget\x18\n \x01(\x08H\x00\x88\x01\x01\x12)\n\x06limits\x18\x0b \x01(\x0b\x32\x19.taximeter.v1.AliasLimits\x12+\n\nparameters\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x08timeouts\x18\r \x01(\x0b\x32\x16.taximeter.v1.TimeoutsB\x15\n\x13_fallback_on_budget\"\xd2\x01\n\x0c\x41liasVersion\x12,\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1d.taximeter.v1.AliasDefinition\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06usable\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\"B\n\x12\x43reateAliasRequest\x12,\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1d.taximeter.v1.AliasDefinition\"@\n\x13\x43reateAliasResponse\x12)\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.AliasVersion\"\x14\n\x12ListAliasesRequest\"B\n\x13ListAliasesResponse\x12+\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.AliasVersion\"0\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"=\n\x10GetAliasResponse\x12)\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.AliasVersion\"\\\n\x12UpdateAliasRequest\x12,\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1d.taximeter.v1.AliasDefinition\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x03\"@\n\x13UpdateAliasResponse\x12)\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.AliasVersion\"\"\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x13\x44\x65leteAliasResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\"(\n\x18ListAliasVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"I\n\x19ListAliasVersionsResponse\x12,\n\x08versions\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.AliasVersion*s\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x11\n\rMODALITY_TEXT\x10\x01\x12\x12\n\x0eMODALITY_IMAGE\x10\x02\x12\x12\n\x0eMODALITY_AUDIO\x10\x03\x12\x12\n\x0eMODALITY_VIDEO\x10\x04*\xb0\x01\n\x0fRoutingStrategy\x12 \n\x1cROUTING_STRATEGY_UNSPECIFIED\x10\x00\x12\x1d\n\x19ROUTING_STRATEGY_FAILOVER\x10\x01\x12 \n\x1cROUTING_STRATEGY_ROUND_ROBIN\x10\x02\x12\x1d\n\x19ROUTING_STRATEGY_WEIGHTED\x10\x03\x12\x1b\n\x17ROUTING_STRATEGY_RANDOM\x10\x04\x32\x8f\x04\n\x0c\x41liasService\x12R\n\x0b\x43reateAlias\x12 .taximeter.v1.CreateAliasRequest\x1a!.taximeter.v1.CreateAliasResponse\x12R\n\x0bListAliases\x12 .taximeter.v1.ListAliasesRequest\x1a!.taximeter.v1.ListAliasesResponse\x12I\n\x08GetAlias\x12\x1d.taximeter.v1.GetAliasRequest\x1a\x1e.taximeter.v1.GetAliasResponse\x12R\n\x0bUpdateAlias\x12 .taximeter.v1.UpdateAliasRequest\x1a!.taximeter.v1.UpdateAliasResponse\x12R\n\x0b\x44\x65leteAlias\x12 .taximeter.v1.DeleteAliasRequest\x1a!.taximeter.v1.DeleteAliasResponse\x12\x64\n\x11ListAliasVersions\x12&.taximeter.v1.ListAliasVersionsRequest\x1a\'.taximeter.v1.ListAliasVersionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ataximeter/v1/aliases.proto\x12\x0ctaximeter.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtaximeter/v1/invocation.proto\"r\n\x0b\x41liasTarget\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x06weight\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08priority\x18\x04 \x01(\x05H\x01\x88\x01\x01\x42\t\n\x07_weightB\x0b\n\t_priority\"\x9f\x01\n\x0b\x41liasLimits\x12\x1b\n\x0emax_concurrent\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12 \n\x13requests_per_minute\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x03 \x01(\x05H\x02\x88\x01\x01\x42\x11\n\x0f_max_concurrentB\x16\n\x14_requests_per_minuteB\r\n\x0b_max_tokens\"\xb3\x04\n\x0f\x41liasDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12(\n\x08modality\x18\x03 \x01(\x0e\x32\x16.taximeter.v1.Modality\x12,\n\ncapability\x18\x04 \x01(\x0e\x32\x18.taximeter.v1.Capability\x12*\n\x07targets\x18\x05 \x03(\x0b\x32\x19.taximeter.v1.AliasTarget\x12/\n\x08strategy\x18\x06 \x01(\x0e\x32\x1d.taximeter.v1.RoutingStrategy\x12;\n\x12routing_preference\x18\x07 \x01(\x0e\x32\x1f.taximeter.v1.RoutingPreference\x12\x35\n\x0fstream_recovery\x18\x08 \x01(\x0e\x32\x1c.taximeter.v1.StreamRecovery\x12\x19\n\x11\x61llow_aggregators\x18\t \x01(\x08\x12\x1f\n\x12\x66\x61llback_on_budget\x18\n \x01(\x08H\x00\x88\x01\x01\x12)\n\x06limits\x18\x0b \x01(\x0b\x32\x19.taximeter.v1.AliasLimits\x12+\n\nparameters\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x08timeouts\x18\r \x01(\x0b\x32\x16.taximeter.v1.TimeoutsB\x15\n\x13_fallback_on_budget\"\xd2\x01\n\x0c\x41liasVersion\x12,\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1d.taximeter.v1.AliasDefinition\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0e\n\x06usable\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\"B\n\x12\x43reateAliasRequest\x12,\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1d.taximeter.v1.AliasDefinition\"@\n\x13\x43reateAliasResponse\x12)\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.AliasVersion\"*\n\x12ListAliasesRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\"B\n\x13ListAliasesResponse\x12+\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.AliasVersion\"F\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\"=\n\x10GetAliasResponse\x12)\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.AliasVersion\"\\\n\x12UpdateAliasRequest\x12,\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1d.taximeter.v1.AliasDefinition\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x03\"@\n\x13UpdateAliasResponse\x12)\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x1a.taximeter.v1.AliasVersion\"\"\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x13\x44\x65leteAliasResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\">\n\x18ListAliasVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\"I\n\x19ListAliasVersionsResponse\x12,\n\x08versions\x18\x01 \x03(\x0b\x32\x1a.taximeter.v1.AliasVersion*s\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x11\n\rMODALITY_TEXT\x10\x01\x12\x12\n\x0eMODALITY_IMAGE\x10\x02\x12\x12\n\x0eMODALITY_AUDIO\x10\x03\x12\x12\n\x0eMODALITY_VIDEO\x10\x04*\xb0\x01\n\x0fRoutingStrategy\x12 \n\x1cROUTING_STRATEGY_UNSPECIFIED\x10\x00\x12\x1d\n\x19ROUTING_STRATEGY_FAILOVER\x10\x01\x12 \n\x1cROUTING_STRATEGY_ROUND_ROBIN\x10\x02\x12\x1d\n\x19ROUTING_STRATEGY_WEIGHTED\x10\x03\x12\x1b\n\x17ROUTING_STRATEGY_RANDOM\x10\x04\x32\x8f\x04\n\x0c\x41liasService\x12R\n\x0b\x43reateAlias\x12 .taximeter.v1.CreateAliasRequest\x1a!.taximeter.v1.CreateAliasResponse\x12R\n\x0bListAliases\x12 .taximeter.v1.ListAliasesRequest\x1a!.taximeter.v1.ListAliasesResponse\x12I\n\x08GetAlias\x12\x1d.taximeter.v1.GetAliasRequest\x1a\x1e.taximeter.v1.GetAliasResponse\x12R\n\x0bUpdateAlias\x12 .taximeter.v1.UpdateAliasRequest\x1a!.taximeter.v1.UpdateAliasResponse\x12R\n\x0b\x44\x65leteAlias\x12 .taximeter.v1.DeleteAliasRequest\x1a!.taximeter.v1.DeleteAliasResponse\x12\x64\n\x11ListAliasVersions\x12&.taximeter.v1.ListAliasVersionsRequest\x1a\'.taximeter.v1.ListAliasVersionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'taximeter.v1.aliases_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODALITY']._serialized_start=1885
-  _globals['_MODALITY']._serialized_end=2000
-  _globals['_ROUTINGSTRATEGY']._serialized_start=2003
-  _globals['_ROUTINGSTRATEGY']._serialized_end=2179
+  _globals['_MODALITY']._serialized_start=1951
+  _globals['_MODALITY']._serialized_end=2066
+  _globals['_ROUTINGSTRATEGY']._serialized_start=2069
+  _globals['_ROUTINGSTRATEGY']._serialized_end=2245
   _globals['_ALIASTARGET']._serialized_start=138
   _globals['_ALIASTARGET']._serialized_end=252
   _globals['_ALIASLIMITS']._serialized_start=255
@@ -51,25 +51,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEALIASRESPONSE']._serialized_start=1263
   _globals['_CREATEALIASRESPONSE']._serialized_end=1327
   _globals['_LISTALIASESREQUEST']._serialized_start=1329
-  _globals['_LISTALIASESREQUEST']._serialized_end=1349
-  _globals['_LISTALIASESRESPONSE']._serialized_start=1351
-  _globals['_LISTALIASESRESPONSE']._serialized_end=1417
-  _globals['_GETALIASREQUEST']._serialized_start=1419
-  _globals['_GETALIASREQUEST']._serialized_end=1467
-  _globals['_GETALIASRESPONSE']._serialized_start=1469
-  _globals['_GETALIASRESPONSE']._serialized_end=1530
-  _globals['_UPDATEALIASREQUEST']._serialized_start=1532
-  _globals['_UPDATEALIASREQUEST']._serialized_end=1624
-  _globals['_UPDATEALIASRESPONSE']._serialized_start=1626
-  _globals['_UPDATEALIASRESPONSE']._serialized_end=1690
-  _globals['_DELETEALIASREQUEST']._serialized_start=1692
-  _globals['_DELETEALIASREQUEST']._serialized_end=1726
-  _globals['_DELETEALIASRESPONSE']._serialized_start=1728
-  _globals['_DELETEALIASRESPONSE']._serialized_end=1766
-  _globals['_LISTALIASVERSIONSREQUEST']._serialized_start=1768
-  _globals['_LISTALIASVERSIONSREQUEST']._serialized_end=1808
-  _globals['_LISTALIASVERSIONSRESPONSE']._serialized_start=1810
-  _globals['_LISTALIASVERSIONSRESPONSE']._serialized_end=1883
-  _globals['_ALIASSERVICE']._serialized_start=2182
-  _globals['_ALIASSERVICE']._serialized_end=2709
+  _globals['_LISTALIASESREQUEST']._serialized_end=1371
+  _globals['_LISTALIASESRESPONSE']._serialized_start=1373
+  _globals['_LISTALIASESRESPONSE']._serialized_end=1439
+  _globals['_GETALIASREQUEST']._serialized_start=1441
+  _globals['_GETALIASREQUEST']._serialized_end=1511
+  _globals['_GETALIASRESPONSE']._serialized_start=1513
+  _globals['_GETALIASRESPONSE']._serialized_end=1574
+  _globals['_UPDATEALIASREQUEST']._serialized_start=1576
+  _globals['_UPDATEALIASREQUEST']._serialized_end=1668
+  _globals['_UPDATEALIASRESPONSE']._serialized_start=1670
+  _globals['_UPDATEALIASRESPONSE']._serialized_end=1734
+  _globals['_DELETEALIASREQUEST']._serialized_start=1736
+  _globals['_DELETEALIASREQUEST']._serialized_end=1770
+  _globals['_DELETEALIASRESPONSE']._serialized_start=1772
+  _globals['_DELETEALIASRESPONSE']._serialized_end=1810
+  _globals['_LISTALIASVERSIONSREQUEST']._serialized_start=1812
+  _globals['_LISTALIASVERSIONSREQUEST']._serialized_end=1874
+  _globals['_LISTALIASVERSIONSRESPONSE']._serialized_start=1876
+  _globals['_LISTALIASVERSIONSRESPONSE']._serialized_end=1949
+  _globals['_ALIASSERVICE']._serialized_start=2248
+  _globals['_ALIASSERVICE']._serialized_end=2775
 # @@protoc_insertion_point(module_scope)

@@ -26,15 +26,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17taximeter/v1/keys.proto\x12\x0ctaximeter.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\tKeyScopes\x12\x0c\n\x04text\x18\x01 \x01(\x08\x12\r\n\x05image\x18\x02 \x01(\x08\x12\r\n\x05\x61udio\x18\x03 \x01(\x08\x12\r\n\x05video\x18\x04 \x01(\x08\"\xa7\x01\n\tKeyLimits\x12\x1f\n\x12monthly_budget_usd\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0emonthly_tokens\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x10monthly_requests\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x15\n\x13_monthly_budget_usdB\x11\n\x0f_monthly_tokensB\x13\n\x11_monthly_requests\"\xb6\x03\n\x0bProviderKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x0e\n\x06masked\x18\x05 \x01(\t\x12\'\n\x06scopes\x18\x06 \x01(\x0b\x32\x17.taximeter.v1.KeyScopes\x12\'\n\x06limits\x18\x07 \x01(\x0b\x32\x17.taximeter.v1.KeyLimits\x12\x0f\n\x07\x65nabled\x18\x08 \x01(\x08\x12%\n\x05state\x18\t \x01(\x0e\x32\x16.taximeter.v1.KeyState\x12\x10\n\x08\x62\x61se_url\x18\n \x01(\t\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12/\n\x0bverified_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0e \x01(\x03\x12.\n\nrevoked_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\x0fKeyVerification\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x12\n\nerror_type\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\'\n\x04took\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06models\x18\x05 \x03(\t\"\xc0\x01\n\rAddKeyRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\'\n\x06scopes\x18\x04 \x01(\x0b\x32\x17.taximeter.v1.KeyScopes\x12\'\n\x06limits\x18\x05 \x01(\x0b\x32\x17.taximeter.v1.KeyLimits\x12\x10\n\x08\x62\x61se_url\x18\x06 \x01(\t\x12\x19\n\x11skip_verification\x18\x07 \x01(\x08\"m\n\x0e\x41\x64\x64KeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\x12\x33\n\x0cverification\x18\x02 \x01(\x0b\x32\x1d.taximeter.v1.KeyVerification\"<\n\x0fListKeysRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x17\n\x0finclude_revoked\x18\x02 \x01(\x08\";\n\x10ListKeysResponse\x12\'\n\x04keys\x18\x01 \x03(\x0b\x32\x19.taximeter.v1.ProviderKey\"\xb4\x01\n\x10UpdateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\x05label\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\'\n\x06scopes\x18\x03 \x01(\x0b\x32\x17.taximeter.v1.KeyScopes\x12\'\n\x06limits\x18\x04 \x01(\x0b\x32\x17.taximeter.v1.KeyLimits\x12\x14\n\x07\x65nabled\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_labelB\n\n\x08_enabled\";\n\x11UpdateKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\"\"\n\x10VerifyKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"p\n\x11VerifyKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\x12\x33\n\x0cverification\x18\x02 \x01(\x0b\x32\x1d.taximeter.v1.KeyVerification\"N\n\x10RotateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\x12\x19\n\x11skip_verification\x18\x03 \x01(\x08\"p\n\x11RotateKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\x12\x33\n\x0cverification\x18\x02 \x01(\x0b\x32\x1d.taximeter.v1.KeyVerification\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\";\n\x11RevokeKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\"\x13\n\x11RewrapKeysRequest\"a\n\x12RewrapKeysResponse\x12\x11\n\trewrapped\x18\x01 \x01(\x03\x12\x10\n\x08verified\x18\x02 \x01(\x03\x12\x16\n\x0elocked_key_ids\x18\x03 \x03(\t\x12\x0e\n\x06kek_id\x18\x04 \x01(\t*\x98\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x01\x12\x16\n\x12KEY_STATE_DISABLED\x10\x02\x12\x16\n\x12KEY_STATE_REJECTED\x10\x03\x12\x15\n\x11KEY_STATE_REVOKED\x10\x04\x12\x14\n\x10KEY_STATE_LOCKED\x10\x05\x32\xa5\x04\n\nKeyService\x12\x43\n\x06\x41\x64\x64Key\x12\x1b.taximeter.v1.AddKeyRequest\x1a\x1c.taximeter.v1.AddKeyResponse\x12I\n\x08ListKeys\x12\x1d.taximeter.v1.ListKeysRequest\x1a\x1e.taximeter.v1.ListKeysResponse\x12L\n\tUpdateKey\x12\x1e.taximeter.v1.UpdateKeyRequest\x1a\x1f.taximeter.v1.UpdateKeyResponse\x12L\n\tVerifyKey\x12\x1e.taximeter.v1.VerifyKeyRequest\x1a\x1f.taximeter.v1.VerifyKeyResponse\x12L\n\tRotateKey\x12\x1e.taximeter.v1.RotateKeyRequest\x1a\x1f.taximeter.v1.RotateKeyResponse\x12L\n\tRevokeKey\x12\x1e.taximeter.v1.RevokeKeyRequest\x1a\x1f.taximeter.v1.RevokeKeyResponse\x12O\n\nRewrapKeys\x12\x1f.taximeter.v1.RewrapKeysRequest\x1a .taximeter.v1.RewrapKeysResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17taximeter/v1/keys.proto\x12\x0ctaximeter.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\tKeyScopes\x12\x0c\n\x04text\x18\x01 \x01(\x08\x12\r\n\x05image\x18\x02 \x01(\x08\x12\r\n\x05\x61udio\x18\x03 \x01(\x08\x12\r\n\x05video\x18\x04 \x01(\x08\"\xa7\x01\n\tKeyLimits\x12\x1f\n\x12monthly_budget_usd\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0emonthly_tokens\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x10monthly_requests\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x15\n\x13_monthly_budget_usdB\x11\n\x0f_monthly_tokensB\x13\n\x11_monthly_requests\"\xb6\x03\n\x0bProviderKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x0e\n\x06masked\x18\x05 \x01(\t\x12\'\n\x06scopes\x18\x06 \x01(\x0b\x32\x17.taximeter.v1.KeyScopes\x12\'\n\x06limits\x18\x07 \x01(\x0b\x32\x17.taximeter.v1.KeyLimits\x12\x0f\n\x07\x65nabled\x18\x08 \x01(\x08\x12%\n\x05state\x18\t \x01(\x0e\x32\x16.taximeter.v1.KeyState\x12\x10\n\x08\x62\x61se_url\x18\n \x01(\t\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12/\n\x0bverified_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0e \x01(\x03\x12.\n\nrevoked_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"{\n\x0fKeyVerification\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x12\n\nerror_type\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\'\n\x04took\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06models\x18\x05 \x03(\t\"\xc0\x01\n\rAddKeyRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\'\n\x06scopes\x18\x04 \x01(\x0b\x32\x17.taximeter.v1.KeyScopes\x12\'\n\x06limits\x18\x05 \x01(\x0b\x32\x17.taximeter.v1.KeyLimits\x12\x10\n\x08\x62\x61se_url\x18\x06 \x01(\t\x12\x19\n\x11skip_verification\x18\x07 \x01(\x08\"m\n\x0e\x41\x64\x64KeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\x12\x33\n\x0cverification\x18\x02 \x01(\x0b\x32\x1d.taximeter.v1.KeyVerification\"R\n\x0fListKeysRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x17\n\x0finclude_revoked\x18\x02 \x01(\x08\x12\x14\n\x0cworkspace_id\x18\x03 \x01(\t\";\n\x10ListKeysResponse\x12\'\n\x04keys\x18\x01 \x03(\x0b\x32\x19.taximeter.v1.ProviderKey\"\xb4\x01\n\x10UpdateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\x05label\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\'\n\x06scopes\x18\x03 \x01(\x0b\x32\x17.taximeter.v1.KeyScopes\x12\'\n\x06limits\x18\x04 \x01(\x0b\x32\x17.taximeter.v1.KeyLimits\x12\x14\n\x07\x65nabled\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_labelB\n\n\x08_enabled\";\n\x11UpdateKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\"\"\n\x10VerifyKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"p\n\x11VerifyKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\x12\x33\n\x0cverification\x18\x02 \x01(\x0b\x32\x1d.taximeter.v1.KeyVerification\"N\n\x10RotateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\x12\x19\n\x11skip_verification\x18\x03 \x01(\x08\"p\n\x11RotateKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\x12\x33\n\x0cverification\x18\x02 \x01(\x0b\x32\x1d.taximeter.v1.KeyVerification\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\";\n\x11RevokeKeyResponse\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.taximeter.v1.ProviderKey\"\x13\n\x11RewrapKeysRequest\"a\n\x12RewrapKeysResponse\x12\x11\n\trewrapped\x18\x01 \x01(\x03\x12\x10\n\x08verified\x18\x02 \x01(\x03\x12\x16\n\x0elocked_key_ids\x18\x03 \x03(\t\x12\x0e\n\x06kek_id\x18\x04 \x01(\t*\x98\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x01\x12\x16\n\x12KEY_STATE_DISABLED\x10\x02\x12\x16\n\x12KEY_STATE_REJECTED\x10\x03\x12\x15\n\x11KEY_STATE_REVOKED\x10\x04\x12\x14\n\x10KEY_STATE_LOCKED\x10\x05\x32\xa5\x04\n\nKeyService\x12\x43\n\x06\x41\x64\x64Key\x12\x1b.taximeter.v1.AddKeyRequest\x1a\x1c.taximeter.v1.AddKeyResponse\x12I\n\x08ListKeys\x12\x1d.taximeter.v1.ListKeysRequest\x1a\x1e.taximeter.v1.ListKeysResponse\x12L\n\tUpdateKey\x12\x1e.taximeter.v1.UpdateKeyRequest\x1a\x1f.taximeter.v1.UpdateKeyResponse\x12L\n\tVerifyKey\x12\x1e.taximeter.v1.VerifyKeyRequest\x1a\x1f.taximeter.v1.VerifyKeyResponse\x12L\n\tRotateKey\x12\x1e.taximeter.v1.RotateKeyRequest\x1a\x1f.taximeter.v1.RotateKeyResponse\x12L\n\tRevokeKey\x12\x1e.taximeter.v1.RevokeKeyRequest\x1a\x1f.taximeter.v1.RevokeKeyResponse\x12O\n\nRewrapKeys\x12\x1f.taximeter.v1.RewrapKeysRequest\x1a .taximeter.v1.RewrapKeysResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'taximeter.v1.keys_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEYSTATE']._serialized_start=2149
-  _globals['_KEYSTATE']._serialized_end=2301
+  _globals['_KEYSTATE']._serialized_start=2171
+  _globals['_KEYSTATE']._serialized_end=2323
   _globals['_KEYSCOPES']._serialized_start=106
   _globals['_KEYSCOPES']._serialized_end=176
   _globals['_KEYLIMITS']._serialized_start=179
@@ -48,29 +48,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDKEYRESPONSE']._serialized_start=1109
   _globals['_ADDKEYRESPONSE']._serialized_end=1218
   _globals['_LISTKEYSREQUEST']._serialized_start=1220
-  _globals['_LISTKEYSREQUEST']._serialized_end=1280
-  _globals['_LISTKEYSRESPONSE']._serialized_start=1282
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1341
-  _globals['_UPDATEKEYREQUEST']._serialized_start=1344
-  _globals['_UPDATEKEYREQUEST']._serialized_end=1524
-  _globals['_UPDATEKEYRESPONSE']._serialized_start=1526
-  _globals['_UPDATEKEYRESPONSE']._serialized_end=1585
-  _globals['_VERIFYKEYREQUEST']._serialized_start=1587
-  _globals['_VERIFYKEYREQUEST']._serialized_end=1621
-  _globals['_VERIFYKEYRESPONSE']._serialized_start=1623
-  _globals['_VERIFYKEYRESPONSE']._serialized_end=1735
-  _globals['_ROTATEKEYREQUEST']._serialized_start=1737
-  _globals['_ROTATEKEYREQUEST']._serialized_end=1815
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=1817
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=1929
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1931
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1965
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1967
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=2026
-  _globals['_REWRAPKEYSREQUEST']._serialized_start=2028
-  _globals['_REWRAPKEYSREQUEST']._serialized_end=2047
-  _globals['_REWRAPKEYSRESPONSE']._serialized_start=2049
-  _globals['_REWRAPKEYSRESPONSE']._serialized_end=2146
-  _globals['_KEYSERVICE']._serialized_start=2304
-  _globals['_KEYSERVICE']._serialized_end=2853
+  _globals['_LISTKEYSREQUEST']._serialized_end=1302
+  _globals['_LISTKEYSRESPONSE']._serialized_start=1304
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1363
+  _globals['_UPDATEKEYREQUEST']._serialized_start=1366
+  _globals['_UPDATEKEYREQUEST']._serialized_end=1546
+  _globals['_UPDATEKEYRESPONSE']._serialized_start=1548
+  _globals['_UPDATEKEYRESPONSE']._serialized_end=1607
+  _globals['_VERIFYKEYREQUEST']._serialized_start=1609
+  _globals['_VERIFYKEYREQUEST']._serialized_end=1643
+  _globals['_VERIFYKEYRESPONSE']._serialized_start=1645
+  _globals['_VERIFYKEYRESPONSE']._serialized_end=1757
+  _globals['_ROTATEKEYREQUEST']._serialized_start=1759
+  _globals['_ROTATEKEYREQUEST']._serialized_end=1837
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=1839
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=1951
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1953
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1987
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=1989
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=2048
+  _globals['_REWRAPKEYSREQUEST']._serialized_start=2050
+  _globals['_REWRAPKEYSREQUEST']._serialized_end=2069
+  _globals['_REWRAPKEYSRESPONSE']._serialized_start=2071
+  _globals['_REWRAPKEYSRESPONSE']._serialized_end=2168
+  _globals['_KEYSERVICE']._serialized_start=2326
+  _globals['_KEYSERVICE']._serialized_end=2875
 # @@protoc_insertion_point(module_scope)
