@@ -11,6 +11,7 @@ import pytest
 
 from sidecar.core import faults
 from sidecar.core.call import Target
+from sidecar.core.catalog import Catalog
 from sidecar.edge.health import HealthView
 from sidecar.edge.watch import HealthWatch
 from taximeter import errors
@@ -136,3 +137,52 @@ async def test_a_reader_that_holds_back_costs_no_memory(scene: MakeScene) -> Non
     reader.cancel()
     await asyncio.gather(reader, return_exceptions=True)
     assert not watching.looked_at, "nobody watches: nobody looks"
+
+
+def view_of_acme(served: Served) -> Catalog:
+    """The operator's `a` does not serve it; `b` is opened by a key of its own."""
+    a, b = (served.rig.catalog.accounts[name] for name in "ab")
+    accounts = {"a": replace(a, keys=(), unusable="no key"), "b": replace(b, owner="acme")}
+    return replace(served.rig.catalog, accounts=accounts, workspace="acme")
+
+
+async def test_each_workspace_sees_how_its_own_fare_and_nobody_elses(scene: MakeScene) -> None:
+    served, _ = await scene((), ())
+    health, acme = served.rig.health, view_of_acme(served)
+    for target in (A, Target("b", "mb"), Target("b", "mb", "acme"), Target("b", "mb", "other")):
+        health.succeeded(target, health.begin(target), 0.5, 0.1)
+    view = HealthView(health, served.prober, served.rig.limits.snapshot)
+    seen = {
+        name: [target for target in view.marks(catalog) if isinstance(target, Target)]
+        for name, catalog in {"default": served.rig.catalog, "acme": acme}.items()
+    }
+    assert seen == {"default": [A, Target("b", "mb")], "acme": [Target("b", "mb", "acme")]}
+    assert [len(view.whole(catalog).targets) for catalog in (served.rig.catalog, acme)] == [2, 1]
+
+
+async def test_a_watch_is_told_of_its_own_workspace_only(scene: MakeScene) -> None:
+    served, _ = await scene((), ())
+    catalogs = {"default": served.rig.catalog, "acme": view_of_acme(served)}
+    watching = HealthWatch(
+        HealthView(served.rig.health, served.prober, served.rig.limits.snapshot), catalogs.__getitem__
+    )
+    served.rig.health.changed = watching.changed
+    told: dict[str, list[pb.WatchHealthResponse]] = {name: [] for name in catalogs}
+
+    def writer(name: str) -> Any:
+        async def write(part: bytes) -> None:
+            told[name].append(pb.WatchHealthResponse.FromString(part))
+
+        return write
+
+    readers = [asyncio.create_task(watching.watch(name, writer(name))) for name in catalogs]
+    async with asyncio.timeout(5):
+        while not all(told.values()):
+            await asyncio.sleep(0)
+        break_down(served, Target("b", "mb", "acme"))
+        while len(told["acme"]) < 2:
+            await asyncio.sleep(0.01)
+    for reader in readers:
+        reader.cancel()
+    assert [each.circuit for each in told["acme"][1].targets] == [pb.CIRCUIT_STATE_OPEN]
+    assert len(told["default"]) == 1

@@ -227,3 +227,25 @@ def test_shown_is_the_configured_limit_else_the_tightest_that_was_learned(limits
     assert (shown.requests.learned, shown.requests.remaining) == (False, 59)
     assert (shown.tokens.learned, shown.tokens.remaining, shown.tokens.window_s) == (True, 100, 60.0)
     assert shown.tokens.full_at_ns == round((hands.now + 54) * 1e9)
+
+
+def test_a_workspaces_own_account_has_limits_of_its_own(limits: Limits) -> None:
+    theirs = limited(max_concurrent=1)
+    own = replace(theirs, owner="acme")
+    limits.take(theirs, TARGET, need())
+    assert told(limits, theirs) == "1 of 1 requests in flight, 0 s"
+    assert told(limits, own) == ""
+    limits.take(own, TARGET, need())
+    limits.follow(catalog([theirs]), catalog([limited(max_concurrent=2)]))
+    assert (told(limits, theirs), told(limits, own)) == ("", "1 of 1 requests in flight, 0 s")
+    limits.follow(catalog([own]), catalog([replace(own, limits=RateLimits(max_concurrent=2))]), "acme")
+    assert told(limits, own) == ""
+
+
+def test_what_a_workspaces_own_account_has_learned_stays_when_the_configuration_changes(limits: Limits) -> None:
+    own, target = replace(limited(), owner="acme"), replace(TARGET, owner="acme")
+    limits.learn(target, [Allowance("requests", 60, 0, 60.0)])
+    limits.follow(catalog([limited()]), catalog([]))
+    assert limits.blocked(own, target, need()) is not None
+    limits.follow(catalog([own]), catalog([]), "acme")
+    assert limits.blocked(own, target, need()) is None

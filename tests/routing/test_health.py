@@ -347,3 +347,52 @@ def test_what_is_told_at_once(health: Health, event: Callable[[Health], None], t
     health.changed = lambda: calls.append(None)
     event(health)
     assert len(calls) == told
+
+
+OWN = Target("a", "m", "acme")
+
+
+def own(**values: object) -> Account:
+    return replace(HERE, owner="acme", keys=(Key("own", "sk-own", "workspace"),), **values)  # type: ignore[arg-type]
+
+
+def test_a_workspaces_own_account_fares_by_itself(health: Health) -> None:
+    fail(health, 5, target=OWN)
+    assert (health.circuit(OWN), health.circuit(A)) == (Circuit.OPEN, Circuit.CLOSED)
+    assert health.open_at() == {("acme", "a")}
+    health.answered_probe("a", "", accepted=True)
+    assert health.circuit(OWN) is Circuit.OPEN, "a probe of the operator's account is none of it"
+    health.answered_probe("a", "", accepted=True, owner="acme")
+    assert health.circuit(OWN) is Circuit.HALF_OPEN
+
+
+def test_a_reload_of_the_configuration_leaves_the_workspaces_own(health: Health) -> None:
+    fail(health, 5, target=OWN)
+    fail(health, 5)
+    health.follow(catalog(a=HERE), catalog(a=replace(HERE, base_url="https://there/v1")))
+    assert (health.circuit(OWN), health.circuit(A)) == (Circuit.OPEN, Circuit.CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("after", "left"),
+    [
+        pytest.param({"a": own()}, Circuit.OPEN, id="the same"),
+        pytest.param({"a": own(base_url="https://there/v1")}, Circuit.CLOSED, id="elsewhere"),
+        pytest.param({"a": HERE}, None, id="its keys are gone"),
+    ],
+)
+def test_a_change_of_a_workspace_is_followed_for_its_own_only(
+    health: Health, after: dict[str, Account], left: Circuit | None
+) -> None:
+    fail(health, 5, target=OWN)
+    fail(health, 5)
+    health.follow(catalog(a=own()), catalog(**after), "acme")
+    known = health.of(OWN)
+    assert (known.circuit if known else None) == left
+    assert health.circuit(A) is Circuit.OPEN
+
+
+def test_a_rotated_secret_of_a_workspace_is_another_key(health: Health) -> None:
+    health.reject_key("own")
+    health.follow(catalog(a=own()), catalog(a=replace(own(), keys=(Key("own", "sk-new", "workspace"),))), "acme")
+    assert not health.key_aside("own")

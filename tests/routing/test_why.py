@@ -1,5 +1,6 @@
 """A plan in words."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,8 @@ def told(pool: Pool, sight: Sight, **asked: Any) -> list[str]:
               id="random"),
         param(Pool((planned("a", 0), planned("b"))), Sight(), {},
               ["b weight 1", "a weight 0: only as fallback"], id="a-spare"),
+        param(Pool((planned("a"), replace(planned("b", 0), reserve=True)), reserved=True), Sight(), {},
+              ["a weight 1", "b the operator's key, behind all of the workspace's own"], id="a-reserve"),
         param(Pool(ABC), Sight(), {"preference": Preference.COST},
               ["b cheapest", "a next by price", "c no price is known"], id="cost"),
         param(Pool(ABC), Sight(waits={"a": 0.5, "b": 0.2}), {"preference": Preference.SPEED},
