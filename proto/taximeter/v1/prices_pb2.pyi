@@ -315,6 +315,7 @@ class RerateCallsRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     UNPRICED_ONLY_FIELD_NUMBER: _builtins.int
+    RERATING_ID_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Empty: all."""
     model: _builtins.str
@@ -322,7 +323,9 @@ class RerateCallsRequest(_message.Message):
     dry_run: _builtins.bool
     """Only tell what it would come to."""
     unpriced_only: _builtins.bool
-    """Only calls that have no price."""
+    """Only attempts that have no price."""
+    rerating_id: _builtins.str
+    """Goes on with one that was cut short; empty: a new one."""
     @_builtins.property
     def period(self) -> _usage_pb2.Period: ...
     def __init__(
@@ -334,10 +337,11 @@ class RerateCallsRequest(_message.Message):
         reason: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
         unpriced_only: _builtins.bool = ...,
+        rerating_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "model", b"model", "period", b"period", "provider", b"provider", "reason", b"reason", "unpriced_only", b"unpriced_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "model", b"model", "period", b"period", "provider", b"provider", "reason", b"reason", "rerating_id", b"rerating_id", "unpriced_only", b"unpriced_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,6 +349,8 @@ Global___RerateCallsRequest: _TypeAlias = RerateCallsRequest  # noqa: Y015
 
 @_typing.final
 class RerateCallsResponse(_message.Message):
+    """Of calls that began in the period: their attempts that were used and that no provider has billed itself."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLS_FIELD_NUMBER: _builtins.int
@@ -357,14 +363,15 @@ class RerateCallsResponse(_message.Message):
     calls: _builtins.int
     changed: _builtins.int
     cost_before_usd: _builtins.str
+    """Of all that were looked at; the unpriced are not in it."""
     cost_after_usd: _builtins.str
     newly_priced: _builtins.int
-    """Priced now, and not before."""
+    """Of them, those of which an attempt is priced now that was not before."""
     rerating_id: _builtins.str
     """Under which the old values are kept."""
     @_builtins.property
     def rates(self) -> _containers.RepeatedCompositeFieldContainer[_metering_pb2.CostLine]:
-        """One line of each price that was used."""
+        """One line of each price that was used, with all that it was used for."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from taximeter.v1 import metering_pb2 as _metering_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -341,3 +342,214 @@ class EraseWorkspaceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EraseWorkspaceResponse: _TypeAlias = EraseWorkspaceResponse  # noqa: Y015
+
+@_typing.final
+class ListRatableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_NS_FIELD_NUMBER: _builtins.int
+    END_NS_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    UNPRICED_ONLY_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    start_ns: _builtins.int
+    """Of calls that began then; UTC, the end exclusive."""
+    end_ns: _builtins.int
+    provider: _builtins.str
+    """Empty: all. A model as it was asked for, or as it was reported."""
+    model: _builtins.str
+    unpriced_only: _builtins.bool
+    limit: _builtins.int
+    @_builtins.property
+    def after(self) -> Global___AttemptKey:
+        """Those behind this one; empty: from the beginning."""
+
+    def __init__(
+        self,
+        *,
+        start_ns: _builtins.int = ...,
+        end_ns: _builtins.int = ...,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
+        unpriced_only: _builtins.bool = ...,
+        after: Global___AttemptKey | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "end_ns", b"end_ns", "limit", b"limit", "model", b"model", "provider", b"provider", "start_ns", b"start_ns", "unpriced_only", b"unpriced_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRatableRequest: _TypeAlias = ListRatableRequest  # noqa: Y015
+
+@_typing.final
+class AttemptKey(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIDECAR_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    sidecar_id: _builtins.str
+    seq: _builtins.int
+    number: _builtins.int
+    def __init__(
+        self,
+        *,
+        sidecar_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "seq", b"seq", "sidecar_id", b"sidecar_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttemptKey: _TypeAlias = AttemptKey  # noqa: Y015
+
+@_typing.final
+class RatableAttempt(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PROVIDER_TYPE_FIELD_NUMBER: _builtins.int
+    MODEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    MODEL_REPORTED_FIELD_NUMBER: _builtins.int
+    STARTED_NS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    workspace: _builtins.str
+    provider: _builtins.str
+    provider_type: _builtins.str
+    model_requested: _builtins.str
+    model_reported: _builtins.str
+    started_ns: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___AttemptKey: ...
+    @_builtins.property
+    def usage(self) -> _metering_pb2.Usage: ...
+    @_builtins.property
+    def cost(self) -> _metering_pb2.Cost: ...
+    def __init__(
+        self,
+        *,
+        key: Global___AttemptKey | None = ...,
+        workspace: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        provider_type: _builtins.str = ...,
+        model_requested: _builtins.str = ...,
+        model_reported: _builtins.str = ...,
+        started_ns: _builtins.int = ...,
+        usage: _metering_pb2.Usage | None = ...,
+        cost: _metering_pb2.Cost | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "key", b"key", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "key", b"key", "model_reported", b"model_reported", "model_requested", b"model_requested", "provider", b"provider", "provider_type", b"provider_type", "started_ns", b"started_ns", "usage", b"usage", "workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RatableAttempt: _TypeAlias = RatableAttempt  # noqa: Y015
+
+@_typing.final
+class ListRatableResponse(_message.Message):
+    """In the order of their keys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RatableAttempt]: ...
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[Global___RatableAttempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRatableResponse: _TypeAlias = ListRatableResponse  # noqa: Y015
+
+@_typing.final
+class RevisedCost(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___AttemptKey: ...
+    @_builtins.property
+    def cost(self) -> _metering_pb2.Cost: ...
+    def __init__(
+        self,
+        *,
+        key: Global___AttemptKey | None = ...,
+        cost: _metering_pb2.Cost | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevisedCost: _TypeAlias = RevisedCost  # noqa: Y015
+
+@_typing.final
+class ReviseCostsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RERATING_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    AT_NS_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    rerating_id: _builtins.str
+    reason: _builtins.str
+    actor: _builtins.str
+    """Who asked for it."""
+    at_ns: _builtins.int
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevisedCost]: ...
+    def __init__(
+        self,
+        *,
+        rerating_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        at_ns: _builtins.int = ...,
+        costs: _abc.Iterable[Global___RevisedCost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at_ns", b"at_ns", "costs", b"costs", "reason", b"reason", "rerating_id", b"rerating_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviseCostsRequest: _TypeAlias = ReviseCostsRequest  # noqa: Y015
+
+@_typing.final
+class ReviseCostsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISED_FIELD_NUMBER: _builtins.int
+    revised: _builtins.int
+    def __init__(
+        self,
+        *,
+        revised: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revised", b"revised"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviseCostsResponse: _TypeAlias = ReviseCostsResponse  # noqa: Y015

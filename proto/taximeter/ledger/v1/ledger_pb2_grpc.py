@@ -59,6 +59,16 @@ class LedgerServiceStub:
                 request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceRequest.SerializeToString,
                 response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceResponse.FromString,
                 _registered_method=True)
+        self.ListRatable = channel.unary_unary(
+                '/taximeter.ledger.v1.LedgerService/ListRatable',
+                request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ListRatableRequest.SerializeToString,
+                response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ListRatableResponse.FromString,
+                _registered_method=True)
+        self.ReviseCosts = channel.unary_unary(
+                '/taximeter.ledger.v1.LedgerService/ReviseCosts',
+                request_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ReviseCostsRequest.SerializeToString,
+                response_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ReviseCostsResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -98,6 +108,21 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRatable(self, request, context):
+        """Attempts whose cost is a matter of our prices: used, and neither billed by their provider nor free by declaration.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviseCosts(self, request, context):
+        """Gives attempts new costs and keeps the old ones: all of it or nothing. What this re-rating has already given a cost
+        keeps that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -125,6 +150,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.EraseWorkspace,
                     request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceRequest.FromString,
                     response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceResponse.SerializeToString,
+            ),
+            'ListRatable': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRatable,
+                    request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ListRatableRequest.FromString,
+                    response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ListRatableResponse.SerializeToString,
+            ),
+            'ReviseCosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviseCosts,
+                    request_deserializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ReviseCostsRequest.FromString,
+                    response_serializer=taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ReviseCostsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -262,6 +297,60 @@ class LedgerService:
             '/taximeter.ledger.v1.LedgerService/EraseWorkspace',
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceRequest.SerializeToString,
             taximeter_dot_ledger_dot_v1_dot_ledger__pb2.EraseWorkspaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRatable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.ledger.v1.LedgerService/ListRatable',
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ListRatableRequest.SerializeToString,
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ListRatableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviseCosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/taximeter.ledger.v1.LedgerService/ReviseCosts',
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ReviseCostsRequest.SerializeToString,
+            taximeter_dot_ledger_dot_v1_dot_ledger__pb2.ReviseCostsResponse.FromString,
             options,
             channel_credentials,
             insecure,

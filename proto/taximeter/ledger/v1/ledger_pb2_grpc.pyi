@@ -40,6 +40,12 @@ class LedgerServiceStub:
     """What a budget's window has come to, of calls that have ended."""
     EraseWorkspace: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.EraseWorkspaceRequest, _ledger_pb2.EraseWorkspaceResponse]
     """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone."""
+    ListRatable: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListRatableRequest, _ledger_pb2.ListRatableResponse]
+    """Attempts whose cost is a matter of our prices: used, and neither billed by their provider nor free by declaration."""
+    ReviseCosts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReviseCostsRequest, _ledger_pb2.ReviseCostsResponse]
+    """Gives attempts new costs and keeps the old ones: all of it or nothing. What this re-rating has already given a cost
+    keeps that.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -53,6 +59,12 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """What a budget's window has come to, of calls that have ended."""
     EraseWorkspace: _aio.UnaryUnaryMultiCallable[_ledger_pb2.EraseWorkspaceRequest, _ledger_pb2.EraseWorkspaceResponse]  # type: ignore[assignment]
     """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone."""
+    ListRatable: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListRatableRequest, _ledger_pb2.ListRatableResponse]  # type: ignore[assignment]
+    """Attempts whose cost is a matter of our prices: used, and neither billed by their provider nor free by declaration."""
+    ReviseCosts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReviseCostsRequest, _ledger_pb2.ReviseCostsResponse]  # type: ignore[assignment]
+    """Gives attempts new costs and keeps the old ones: all of it or nothing. What this re-rating has already given a cost
+    keeps that.
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -93,5 +105,23 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.EraseWorkspaceResponse, _abc.Awaitable[_ledger_pb2.EraseWorkspaceResponse]]:
         """Deletes a workspace's calls; the journal does not bring them back. Returns when they are gone."""
+
+    @_abc_1.abstractmethod
+    def ListRatable(
+        self,
+        request: _ledger_pb2.ListRatableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListRatableResponse, _abc.Awaitable[_ledger_pb2.ListRatableResponse]]:
+        """Attempts whose cost is a matter of our prices: used, and neither billed by their provider nor free by declaration."""
+
+    @_abc_1.abstractmethod
+    def ReviseCosts(
+        self,
+        request: _ledger_pb2.ReviseCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ReviseCostsResponse, _abc.Awaitable[_ledger_pb2.ReviseCostsResponse]]:
+        """Gives attempts new costs and keeps the old ones: all of it or nothing. What this re-rating has already given a cost
+        keeps that.
+        """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
