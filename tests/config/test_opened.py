@@ -50,8 +50,8 @@ def test_what_is_missing_besides_the_key(tmp_path: Path, name: str, wires: tuple
 
 @pytest.mark.parametrize(
     ("name", "slot"),
-    [param("smart", "smart", id="pool"), param("text", "smart", id="task"), param("post-generation", "fast", id="named"),
-     param("image", "image", id="image"), param("code-assist", "", id="chain"), param("mine", "", id="own")],
+    [param("smart", "smart", id="pool"), param("text", "smart", id="task"), param("image", "image", id="image"),
+     param("post-generation", "fast", id="named"), param("code-assist", "", id="chain"), param("mine", "", id="own")],
 )  # fmt: skip
 def test_which_names_are_filled_by_default_models(name: str, slot: str) -> None:
     assert pool_slot(name) == slot
