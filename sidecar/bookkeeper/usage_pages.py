@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from analytics.dimensions import label
 from analytics.question import Question
 from sidecar.core.faults import Refusal, RefusalReason
@@ -56,7 +58,16 @@ def period(asked_for: usage_pb2.Period, now: datetime) -> tuple[datetime, dateti
     """[start, end), UTC. Raises Refusal."""
     if not asked_for.HasField("start"):
         raise invalid("period.start", "required")
-    return asked_for.start.ToDatetime(UTC), asked_for.end.ToDatetime(UTC) if asked_for.HasField("end") else now
+    start = _moment(asked_for.start, "period.start")
+    return start, _moment(asked_for.end, "period.end") if asked_for.HasField("end") else now
+
+
+def _moment(told: Timestamp, field: str) -> datetime:
+    """Raises Refusal: a Timestamp has room for what is no time."""
+    try:
+        return told.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise invalid(field, "is no time between the years 1 and 9999") from None
 
 
 def question(page: Page, sums: Question) -> Question:

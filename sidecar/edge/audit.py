@@ -15,6 +15,7 @@ from sidecar.core.control import AuditEntry, Role
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import metering
 from sidecar.edge.access import workspace_of
+from sidecar.edge.moments import ns_of
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.plane.plane import ControlPlane
 from taximeter.v1 import audit_pb2 as pb
@@ -51,8 +52,8 @@ class AuditService:
         size = _size(asked.page_size)
         query = AuditQuery(
             workspace=_workspace(rpc, asked.workspace_id),
-            since_ns=asked.period.start.ToNanoseconds() if asked.period.HasField("start") else None,
-            until_ns=asked.period.end.ToNanoseconds() if asked.period.HasField("end") else None,
+            since_ns=ns_of(asked.period.start, "period.start") if asked.period.HasField("start") else None,
+            until_ns=ns_of(asked.period.end, "period.end") if asked.period.HasField("end") else None,
             action=asked.action,
             actor=asked.actor,
             subject=asked.subject,

@@ -15,6 +15,7 @@ from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import bearer, metering
 from sidecar.edge.access import actor, open_workspace, sees, workspace_of, wrong
 from sidecar.edge.auth import Identity
+from sidecar.edge.moments import ns_of
 from sidecar.edge.roles import Least, role_required
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.plane.plane import ControlPlane
@@ -131,7 +132,7 @@ class TokenService:
     def _expiry_in(self, asked: pb.CreateTokenRequest) -> int | None:
         if not asked.HasField("expires_at"):
             return None
-        expires_ns = asked.expires_at.ToNanoseconds()
+        expires_ns = ns_of(asked.expires_at, "expires_at")
         if expires_ns <= self._clock.wall_ns():
             raise wrong("expires_at", "is in the past")
         return expires_ns

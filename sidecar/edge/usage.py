@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge.roles import ACCESS
@@ -14,6 +16,9 @@ from sidecar.edge.rpc import Border, Handlers, Relayed, Rpc
 from taximeter.ledger.v1 import ledger_pb2
 from taximeter.v1 import usage_pb2
 from taximeter.v1.metering_pb2 import Metering
+
+if TYPE_CHECKING:
+    from sidecar.edge.rpc import Handler
 
 SERVICE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 WORKSPACE_KEY = "taximeter-workspace"
@@ -41,12 +46,22 @@ class UsageRelay:
         self._channel: grpc.aio.Channel | None = None
 
     def handlers(self, border: Border) -> Handlers:
-        return {
-            method.name: border.parts(f"{SERVICE.full_name}/{method.name}", self._stream)
-            if method.server_streaming
-            else border.unary(f"{SERVICE.full_name}/{method.name}", self._unary)
-            for method in SERVICE.methods
-        }
+        """What is no message ends here: the bookkeeper's own server would call it an error of ours."""
+
+        def handler(method: MethodDescriptor) -> Handler:
+            kind, name = GetMessageClass(method.input_type), f"{SERVICE.full_name}/{method.name}"
+
+            async def stream(body: bytes, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
+                border.parse(kind, body)
+                await self._stream(body, rpc, write)
+
+            async def unary(body: bytes, rpc: Rpc) -> bytes:
+                border.parse(kind, body)
+                return await self._unary(body, rpc)
+
+            return border.parts(name, stream) if method.server_streaming else border.unary(name, unary)
+
+        return {method.name: handler(method) for method in SERVICE.methods}
 
     async def close(self) -> None:
         if self._channel is not None:
