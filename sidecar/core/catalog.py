@@ -117,6 +117,8 @@ class Account:
     """The workspace whose own keys open it; empty = the operator's."""
     zero_retention: bool = False
     """The provider is asked to keep nothing, where it can be asked."""
+    closed: bool = False
+    """The operator's, who lets it serve other workspaces only: no key would open it."""
 
     @property
     def usable(self) -> bool:

@@ -87,6 +87,8 @@ def _of_account(account: Account, alias: Alias | None, operation: Operation) -> 
         yield "DISABLED", "disabled"
     if account.needs_key and not account.keys:
         yield "NO_KEY", account.unusable or "no key"
+    if account.closed:
+        yield "CLOSED", account.unusable
     if account.unusable:
         yield "UNUSABLE", account.unusable
     if account.keys and not allowed(account, operation):

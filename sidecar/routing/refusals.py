@@ -43,7 +43,7 @@ def _by_configuration(call: Call, alias: Alias | None, skips: Sequence[Skip], re
 def _of_alias(alias: Alias, skips: Sequence[Skip], reasons: set[str]) -> Refusal | None:
     """What its configuration alone explains."""
     keyless = [skip.target.provider for skip in skips if skip.reason == "NO_KEY"]
-    if (keyless or (not skips and alias.key_hints)) and reasons <= {"NO_KEY", *_MENDED_BY_NO_KEY}:
+    if (keyless or (not skips and alias.key_hints)) and reasons <= {"NO_KEY", "CLOSED", *_MENDED_BY_NO_KEY}:
         return _key_missing(alias.name, list(alias.key_hints) or keyless)
     if "AGGREGATOR" in reasons and reasons <= {"AGGREGATOR", *_MENDED_BY_NO_KEY}:
         return _aggregators_only(alias.name, [skip.target.provider for skip in skips if skip.reason == "AGGREGATOR"])
@@ -116,7 +116,7 @@ def _direct(call: Call, catalog: Catalog, skip: Skip, retry_after_s: float | Non
             )
         case "SCOPE":
             return _scope_not_allowed(call.operation)
-        case "NO_KEY" | "DISABLED" | "UNUSABLE":
+        case "NO_KEY" | "DISABLED" | "CLOSED" | "UNUSABLE":
             return Refusal(
                 "FAILED_PRECONDITION",
                 RefusalReason.PROVIDER_NOT_INITIALIZED,

@@ -123,7 +123,7 @@ def _closed(theirs: Account, why: str) -> Account:
         why = why or f"this workspace has no key for {theirs.name}: `taximeter keys add {theirs.name}`"
     else:
         why = why or f"the operator's {theirs.name} does not serve this workspace"
-    return replace(theirs, keys=(), unusable=why)
+    return replace(theirs, keys=(), unusable=why, closed=not theirs.needs_key)
 
 
 def _left_out(keys: Sequence[ProviderKey], secrets: Mapping[str, str]) -> dict[str, str]:

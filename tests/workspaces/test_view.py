@@ -67,6 +67,17 @@ def test_a_workspace_without_any_key_is_told_to_add_one() -> None:
     assert refusal.message.endswith("(alias 'smart' needs one of: openai, anthropic, groq)")
 
 
+def test_a_server_of_the_operators_in_the_chain_does_not_hide_that_a_key_would_do() -> None:
+    """As `taximeter up` has it: the embedded model ends every chain, and serves the default workspace only."""
+    made = system("openai")
+    smart = made.aliases["smart"]
+    smart = replace(smart, routes=(*smart.routes, Route(Target("ollama", "llama3"))))
+    found = of_acme(NEVER, made=replace(made, aliases={"smart": smart}))
+    refusal = nothing_left(call(), found, pool(found, call()), pool(found, call()).skips)
+    assert refusal.reason is RefusalReason.KEY_MISSING
+    assert refusal.message.endswith("(alias 'smart' needs one of: openai, anthropic, groq)")
+
+
 def test_a_provider_named_directly_that_it_has_no_key_for() -> None:
     found, asked = of_acme(NEVER, made=system("openai")), call("", target=Target("openai", "m"))
     refusal = nothing_left(asked, found, pool(found, asked), pool(found, asked).skips)
