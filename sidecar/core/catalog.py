@@ -43,8 +43,10 @@ class Key:
 
     def hidden_in_bytes(self, data: bytes) -> bytes:
         """The same of what has not been read yet."""
-        hides = len(self.secret) >= SECRET_LENGTH
-        return data.replace(self.secret.encode(), self.masked.encode()) if hides else data
+        secret = self.secret.encode()
+        if len(self.secret) < SECRET_LENGTH or secret not in data:
+            return data
+        return data.replace(secret, self.masked.encode())
 
 
 @dataclass(frozen=True, slots=True)
