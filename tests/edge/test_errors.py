@@ -9,8 +9,10 @@ from typing import Any
 import grpc
 import pytest
 
-from sidecar.core.call import Target
+from sidecar.budget import WindowState, window_at
+from sidecar.core.call import KeyScope, Target
 from sidecar.core.catalog import Account, RetryPolicy
+from sidecar.core.control import Window
 from sidecar.core.faults import Refusal, RefusalReason, ServerError
 from sidecar.edge.auth import Identity, Peer
 from sidecar.journal import JournalFailed
@@ -19,12 +21,14 @@ from taximeter.v1 import invocation_pb2 as pb
 from taximeter.v1 import payload_pb2 as payload
 from tests.edge.conftest import MakeScene
 from tests.support import hostile as on
+from tests.support.budgets import budget as of
 from tests.support.hostile import Act
 from tests.support.served import MAX_MESSAGE_BYTES, Ending, Served
 
 HELLO = payload.ChatRequest(prompt="hello")
 SMART = pb.CallSpec(alias="smart", chat=HELLO)
 TO_A = pb.CallSpec(target=pb.ModelRef(provider="a", model="ma"), chat=HELLO)
+USD = 10**12
 QUICK = RetryPolicy(max_retries=1)
 
 
@@ -64,25 +68,32 @@ def without_keys(account: Account) -> Account:
     return replace(account, keys=(), unusable=f"{account.name.upper()}_API_KEY is not set")
 
 
-class Budget:
-    """Refuses every call."""
+def budget(spent_picodollars: int) -> Callable[[Served], None]:
+    """$100 for the workspace, of which so much is spent."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        self._refusal = refusal
-
-    def reserve(self, call: Any, targets: Any) -> Any:
-        raise self._refusal
-
-    def settle(self, hold: Any, record: Any) -> None:
-        raise AssertionError("nothing was held")
-
-
-def budget(code: str, reason: RefusalReason, message: str) -> Callable[[Served], None]:
     def prepare(served: Served) -> None:
-        rooms = served.rig.invoker._rooms
-        served.rig.invoker._rooms = replace(rooms, budgets=Budget(Refusal(code, reason, message)))
+        cap = of("cap", usd=100 * USD, window=Window.TOTAL, workspace="default")
+        start_ns, end_ns = window_at(Window.TOTAL, "UTC", served.rig.budgets.now_ns())
+        state = WindowState(
+            budget_id="cap", workspace="default", scope=cap.scope, subject=cap.subject, window=cap.window,
+            time_zone="UTC", start_ns=start_ns, end_ns=end_ns, spent_picodollars=spent_picodollars,
+        )  # fmt: skip
+        served.rig.budgets.restore([state])
+        served.rig.budgets.follow({"cap": cap})
 
     return prepare
+
+
+def unpriced(served: Served) -> None:
+    """A budget in dollars, and a model whose price nobody knows."""
+    budget(0)(served)
+    smart = served.rig.catalog.aliases["smart"]
+    routes = tuple(replace(route, target=Target(route.target.provider, "unpriced")) for route in smart.routes)
+    served.rig.catalog = replace(served.rig.catalog, aliases={"smart": replace(smart, routes=routes)})
+
+
+def for_video_only(account: Account) -> Account:
+    return replace(account, keys=tuple(replace(key, scopes=frozenset({KeyScope.VIDEO})) for key in account.keys))
 
 
 def trip(served: Served) -> None:
@@ -106,7 +117,7 @@ class Stranger:
 
 
 DOWN, LIMITED = (on.status(503),), (on.status(429, retry_after="60"),)
-BUDGET = "Budget reached (workspace 'a', $100.00 of $100.00). Raise the cap, wait, or switch to platform credits."
+BUDGET = "Budget reached (workspace 'default', $100.00 of $100.00). Raise the cap, wait, or switch to platform credits."
 CASES: dict[str, tuple[str, Case]] = {
     "unknown alias": ("UNKNOWN_ALIAS", Case(
         "NOT_FOUND", "Unknown alias 'smrt'. Did you mean 'smart'?", spec=pb.CallSpec(alias="smrt", chat=HELLO),
@@ -127,16 +138,13 @@ CASES: dict[str, tuple[str, Case]] = {
         "FAILED_PRECONDITION", "Provider not initialized: A_API_KEY is not set",
         spec=TO_A, prepare=accounts(without_keys),
     )),
-    "budget": ("BUDGET_EXCEEDED", Case(
-        "RESOURCE_EXHAUSTED", BUDGET, prepare=budget("RESOURCE_EXHAUSTED", RefusalReason.BUDGET_EXCEEDED, BUDGET),
-    )),
+    "budget": ("BUDGET_EXCEEDED", Case("RESOURCE_EXHAUSTED", BUDGET, prepare=budget(100 * USD))),
     "no price under a limit": ("PRICE_UNKNOWN", Case(
-        "FAILED_PRECONDITION", "taximeter prices",
-        prepare=budget("FAILED_PRECONDITION", RefusalReason.PRICE_UNKNOWN, "No price: `taximeter prices`"),
+        "FAILED_PRECONDITION", "give it one (`taximeter prices set`)", prepare=unpriced,
     )),
     "key lacks scope": ("SCOPE_NOT_ALLOWED", Case(
-        "PERMISSION_DENIED", "This key doesn't allow video.",
-        prepare=budget("PERMISSION_DENIED", RefusalReason.SCOPE_NOT_ALLOWED, "This key doesn't allow video."),
+        "PERMISSION_DENIED", "This key doesn't allow text. Enable the 'text' scope or pick another alias.",
+        prepare=accounts(for_video_only),
     )),
     "no provider usable": ("NO_PROVIDER_AVAILABLE", Case(
         "UNAVAILABLE", "No available AI providers: a (disabled), b (disabled)",
