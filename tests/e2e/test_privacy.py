@@ -172,7 +172,10 @@ def _shown(asked: Fares) -> bytes:
 
 def _places(asked: Fares, received: Received, shown: bytes) -> dict[str, bytes]:
     home, folder = asked.stack.home, asked.stack.folder
-    views = ("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states")
+    views = (
+        *("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states"),
+        *("ai_budget_states", "ai_budget_alerts"),
+    )
     return {
         "journal": _files(home / "journal"),
         "ledger": b"".join(path.read_bytes() for path in sorted(home.glob("ledger.duckdb*"))),

@@ -260,7 +260,10 @@ async def _crash(asked: Fares, silent: Hostile) -> bytes:
 
 def _places(asked: Fares, received: Received) -> dict[str, bytes]:
     home, folder = asked.stack.home, asked.stack.folder
-    views = ("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states")
+    views = (
+        *("ai_call_logs", "ai_call_attempts", "ai_call_costs", "ai_open_calls", "ai_target_states"),
+        *("ai_budget_states", "ai_budget_alerts"),
+    )
     return {
         "journal": files(home / "journal"),
         "ledger": files(home, "ledger.duckdb*"),
