@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sidecar.budget import Alert, Budgets, WindowState
+from sidecar.budget import Alert, Budgets, Status, WindowState
 from sidecar.core.control import BudgetScope, Window
 from sidecar.journal import Journal, Left
 from taximeter.journal.v1 import journal_pb2
@@ -73,3 +74,20 @@ class AlertDesk:
         for alert in self._waiting:
             journal.alert(alert_message(alert))
         self._waiting.clear()
+
+
+class InTurn:
+    """How budgets stand, as many at a time as a frame takes without holding calls up; the others' turn comes later."""
+
+    def __init__(self, budgets: Budgets, definitions: Callable[[], Iterable[str]], most: int = 500) -> None:
+        """`definitions`: ids of all budgets in force."""
+        self._budgets = budgets
+        self._definitions = definitions
+        self._most = most
+        self._waiting: list[str] = []
+
+    def next(self) -> list[Status]:
+        if not self._waiting:
+            self._waiting = list(self._definitions())
+        now, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        return [status for budget_id in now if (status := self._budgets.status(budget_id)) is not None]
