@@ -46,7 +46,7 @@ def test_a_task_gets_another_model_without_a_restart() -> None:
 
         until(lambda: len(shell.run("calls", "--json").lines) == 4, "all calls are in the books")
         rows = [shell.run("calls", call_id, "--json").document["call"] for call_id in ids]
-        assert [(row["model_requested"], row["alias_version"]) for row in rows] == used
+        assert [(row["model"], row["alias_version"]) for row in rows] == used
 
 
 def test_an_alias_outlives_a_restart() -> None:
