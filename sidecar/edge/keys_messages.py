@@ -11,6 +11,7 @@ from sidecar.core.control import Control, ProviderKey
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.core.money import from_usd, usd_text
 from sidecar.edge import metering
+from sidecar.edge.budgets_messages import MOST_USD
 from sidecar.plane.keyring import Limits, limits_of
 from sidecar.plane.verification import Verified
 from taximeter.v1 import keys_pb2 as pb
@@ -73,6 +74,8 @@ def limits_in(said: pb.KeyLimits, wrong: Wrong) -> Limits:
         text = said.monthly_budget_usd.strip()
         if _USD.fullmatch(text):
             usd = from_usd(Decimal(text))
+            if Decimal(text) > MOST_USD:
+                wrong.append(("limits.monthly_budget_usd", f"must be at most {MOST_USD:,}"))
         else:
             wrong.append(("limits.monthly_budget_usd", 'must be dollars in decimal: "100" or "99.50"'))
     return Limits(usd, count("monthly_tokens"), count("monthly_requests"))

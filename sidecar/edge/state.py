@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sidecar.budget import Status
 from sidecar.edge.gate import Gate
 from sidecar.health import TargetHealth
+from sidecar.plane.book import at_most
 from taximeter.journal.v1 import journal_pb2
 
 
@@ -35,7 +36,9 @@ def _budget(stands: Status) -> journal_pb2.BudgetState:
         window_start_ns=stands.start_ns,
         window_end_ns=stands.end_ns,
         measures=[
-            journal_pb2.BudgetMeasure(unit=each.unit, limit=each.limit, spent=each.spent, held=each.held)
+            journal_pb2.BudgetMeasure(
+                unit=each.unit, limit=each.limit, spent=at_most(each.spent), held=at_most(each.held)
+            )
             for each in stands.measures
         ],
     )

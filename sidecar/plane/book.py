@@ -11,6 +11,8 @@ from sidecar.core.control import BudgetScope, Window
 from sidecar.journal import Journal, Left
 from taximeter.journal.v1 import journal_pb2
 
+_MOST = 2**63 - 1
+
 
 class BudgetStanding:
     """A `journal.Standing`."""
@@ -42,7 +44,9 @@ def restore(left: Left, budgets: Budgets) -> None:
 
 
 def window_message(state: WindowState) -> journal_pb2.BudgetWindow:
-    return journal_pb2.BudgetWindow(**{**asdict(state), "scope": state.scope.value, "window": state.window.value})
+    values = {**asdict(state), "scope": state.scope.value, "window": state.window.value}
+    spent = {name: at_most(values[name]) for name in ("spent_picodollars", "spent_tokens", "spent_requests")}
+    return journal_pb2.BudgetWindow(**(values | spent))
 
 
 def window_state(message: journal_pb2.BudgetWindow) -> WindowState:
@@ -51,7 +55,12 @@ def window_state(message: journal_pb2.BudgetWindow) -> WindowState:
 
 
 def alert_message(alert: Alert) -> journal_pb2.BudgetAlert:
-    return journal_pb2.BudgetAlert(**asdict(alert))
+    return journal_pb2.BudgetAlert(**(asdict(alert) | {"spent": at_most(alert.spent)}))
+
+
+def at_most(amount: int) -> int:
+    """What the journal's 64 bits hold: nine million dollars, more than any limit. It is spent all the same."""
+    return min(amount, _MOST)
 
 
 class AlertDesk:

@@ -100,6 +100,7 @@ WRONG: list[Any] = [
     param({"limits": pb.KeyLimits(monthly_budget_usd="-1")}, "limits.monthly_budget_usd", "dollars", id="negative"),
     param({"limits": pb.KeyLimits(monthly_budget_usd="1e9")}, "limits.monthly_budget_usd", "dollars", id="exponent"),
     param({"limits": pb.KeyLimits(monthly_budget_usd="NaN")}, "limits.monthly_budget_usd", "dollars", id="nan"),
+    param({"limits": pb.KeyLimits(monthly_budget_usd="9000001")}, "limits.monthly_budget_usd", "9,000,000", id="much"),
     param({"limits": pb.KeyLimits(monthly_tokens=-1)}, "limits.monthly_tokens", "from 0 on", id="tokens"),
     param({"limits": pb.KeyLimits(monthly_requests=-1)}, "limits.monthly_requests", "from 0 on", id="requests"),
     param({"base_url": "https://169.254.169.254"}, "base_url", "link-local", id="metadata"),
