@@ -7,6 +7,7 @@ from sidecar.core.call import Call, Usage
 from sidecar.core.money import usd_text
 from sidecar.invoker import Explanation
 from sidecar.invoker.bounds import bound_of, bounded_input
+from sidecar.invoker.lengths import lengths_of
 from sidecar.invoker.meter import expected
 from sidecar.pricing import Pricing
 from sidecar.pricing.estimate import estimate
@@ -31,7 +32,7 @@ def _at(planned: Planned, call: Call, pricing: Pricing) -> pb.CostEstimate:
     tokens_out *= call.parameters.choice_count or 1
     usage = Usage(input=tokens_in, output=tokens_out, requests=1)
     cost = pricing.cost(planned.account, target.model, "", usage, call.started_ns)
-    most, _, priced = comes_to(bound_of(planned, call, bounded_input(call), pricing))
+    most, _, priced = comes_to(bound_of(planned, lengths_of(call), bounded_input(call), pricing))
     amount = cost.amount_picodollars
     return pb.CostEstimate(
         target=invocation_pb2.ModelRef(provider=target.provider, model=target.model),

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from sidecar.core.call import UNPRICED, Attempt, AttemptStatus, CallRecord, CallStatus, Usage, UsageSource
 from sidecar.core.catalog import Catalog
-from sidecar.invoker.meter import Estimate, Prices, bounded_tokens, total
+from sidecar.invoker.lengths import lengths_recorded
+from sidecar.invoker.meter import Estimate, Prices, at_risk, total
 from sidecar.pricing.estimate import ESTIMATOR_VERSION
 
 
@@ -43,12 +44,12 @@ def abandoning(catalog: Catalog, prices: Prices, estimate: Estimate) -> Callable
             return attempt
         account = catalog.accounts.get(attempt.target.provider)
         usage = Usage(input=estimate(started.operation, started.bytes_in, 0).input)
-        cost, bound, tokens = UNPRICED, None, 0
+        cost, picodollars, tokens = UNPRICED, 0, 0
         if account is not None:
             model = attempt.target.model
             cost = prices.cost(account, model, "", usage, attempt.started_ns)
-            bound = prices.bound(account, model, started.bytes_in, started.parameters.max_tokens)
-            tokens = bounded_tokens(started, prices.facts(account, model))
+            lengths, granted = lengths_recorded(started), started.max_tokens_granted
+            picodollars, tokens = at_risk(prices, account, model, started.bytes_in, lengths, granted)
         return replace(
             attempt,
             status=AttemptStatus.ABANDONED,
@@ -57,7 +58,7 @@ def abandoning(catalog: Catalog, prices: Prices, estimate: Estimate) -> Callable
             usage_source=UsageSource.ESTIMATED,
             estimator_version=ESTIMATOR_VERSION,
             cost=cost,
-            cost_at_risk_picodollars=max((bound or 0) - (cost.amount_picodollars or 0), 0),
+            cost_at_risk_picodollars=max(picodollars - (cost.amount_picodollars or 0), 0),
             tokens_at_risk=max(tokens - (usage.input or 0), 0),
             maybe_billed=True,
         )

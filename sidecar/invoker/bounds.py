@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sidecar.budget import Bound
-from sidecar.core.call import Call, Operation
+from sidecar.core.call import Call
 from sidecar.core.money import MILLION
+from sidecar.invoker.lengths import Lengths
 from sidecar.invoker.meter import Prices
 from sidecar.routing import Planned
 from taximeter.v1 import payload_pb2
@@ -16,8 +17,6 @@ DOCUMENT_TOKENS = 200_000
 TOOLS_TOKENS = 600
 """Providers add a prompt of their own where tools are given
 (docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview)."""
-ANSWERS = frozenset({Operation.CHAT, Operation.COMPLETION})
-"""Operations whose answer is counted in tokens."""
 _ROUNDING = 8
 """Picodollars: each meter of a cost is rounded by itself."""
 
@@ -42,24 +41,15 @@ def _beyond(part: payload_pb2.ContentPart) -> int:
     return 0
 
 
-def bound_of(planned: Planned, call: Call, input_tokens: int, prices: Prices) -> Bound:
-    """Of one attempt there. `input_tokens`: the call's, by `bounded_input`."""
+def bound_of(planned: Planned, lengths: Lengths, input_tokens: int, prices: Prices) -> Bound:
+    """Of one attempt there. `lengths` and `input_tokens`: the call's, by `lengths_of` and `bounded_input`."""
     most = prices.ceiling(planned.account, planned.target.model)
     context = planned.context_tokens
     tokens_in = min(input_tokens, context) if context else input_tokens
-    tokens_out = bounded_output(call, planned.most_output_tokens)
-    choices = call.parameters.choice_count or 1
+    tokens_out, choices = lengths.longest(planned.most_output_tokens), lengths.choices
     if most is None:
         return Bound(None, 0, tokens_in, tokens_out, choices)
     price_in, price_out = most.at(tokens_in)
     return Bound(
         -(-tokens_in * price_in // MILLION) + most.request + _ROUNDING, price_out, tokens_in, tokens_out, choices
     )
-
-
-def bounded_output(call: Call, most_output_tokens: int) -> int:
-    """Tokens of one choice."""
-    if call.operation not in ANSWERS:
-        return 0
-    asked = call.parameters.max_tokens
-    return most_output_tokens if asked is None else asked

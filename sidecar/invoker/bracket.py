@@ -183,7 +183,8 @@ class Bracket:
         """Never fails: a record without its price is better than none."""
         try:
             received = live.received(whole=status is AttemptStatus.OK, fault=fault)
-            return bill(received, self.call, self._rooms.prices, self._rooms.estimate)
+            granted = None if self.outlay is None else self.outlay.granted
+            return bill(received, self.call, self._rooms.prices, self._rooms.estimate, granted)
         except Exception as error:  # noqa: BLE001 - see above
             self._report("metering_broke", error)
             return UNMETERED

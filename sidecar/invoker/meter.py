@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
-from sidecar.core.call import NO_COST, UNPRICED, Attempt, Call, CallRecord, Cost, Usage, UsageSource
+from sidecar.core.call import NO_COST, UNPRICED, Attempt, Call, Cost, Usage, UsageSource
 from sidecar.core.catalog import Account, ModelFacts
+from sidecar.invoker.lengths import Lengths, lengths_of
 from sidecar.pricing.ceiling import Ceiling
 from sidecar.pricing.estimate import ESTIMATOR_VERSION
 
@@ -84,8 +85,8 @@ UNMETERED = Bill(cost=UNPRICED, maybe_billed=True)
 """Of an attempt that could not be metered."""
 
 
-def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> Bill:
-    """Usage and cost of one attempt."""
+def bill(received: Received, call: Call, prices: Prices, estimate: Estimate, granted: int | None = None) -> Bill:
+    """Usage and cost of one attempt. `granted`: output tokens a choice that budgets let it ask for; None: all."""
     account, model = received.account, received.model
     if received.reported is not None and (received.answered or not _half_told(received)):
         usage, source, version = received.reported, UsageSource.REPORTED, ""
@@ -95,9 +96,8 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> 
         if (told := received.reported) is not None:
             usage = replace(told, input=told.input or usage.input, output=usage.output)
     elif received.maybe_billed:
-        bound = prices.bound(account, model, call.bytes_in, call.parameters.max_tokens)
-        tokens = bounded_tokens(call, prices.facts(account, model))
-        return Bill(cost_at_risk_picodollars=bound or 0, tokens_at_risk=tokens, maybe_billed=True)
+        picodollars, tokens = at_risk(prices, account, model, call.bytes_in, lengths_of(call), granted)
+        return Bill(cost_at_risk_picodollars=picodollars, tokens_at_risk=tokens, maybe_billed=True)
     else:
         return NOTHING
     cost = prices.cost(
@@ -111,16 +111,14 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate) -> 
     return Bill(usage, source, version, cost)
 
 
-_ANSWERS = ("chat", "completion")
-
-
-def bounded_tokens(call: Call | CallRecord, known: ModelFacts) -> int:
-    """The most that one attempt can use, in and out."""
-    most_out = call.parameters.max_tokens
-    if most_out is None:
-        most_out = known.most_output_tokens
-    answers = most_out * (call.parameters.choice_count or 1) if call.operation in _ANSWERS else 0
-    return (min(call.bytes_in, known.context_tokens) if known.context_tokens else call.bytes_in) + answers
+def at_risk(
+    prices: Prices, account: Account, model: str, bytes_in: int, lengths: Lengths, granted: int | None
+) -> tuple[int, int]:
+    """The most that one attempt can have come to: picodollars (0 if no price is known), and tokens in and out."""
+    known = prices.facts(account, model)
+    tokens_out = lengths.longest(known.most_output_tokens, granted) * lengths.choices
+    tokens_in = min(bytes_in, known.context_tokens) if known.context_tokens else bytes_in
+    return prices.bound(account, model, bytes_in, tokens_out) or 0, tokens_in + tokens_out
 
 
 def _half_told(received: Received) -> bool:

@@ -10,7 +10,8 @@ from sidecar.core.call import Attempt, Call, Skip
 from sidecar.core.catalog import Key
 from sidecar.core.control import BudgetScope
 from sidecar.invoker import refusals
-from sidecar.invoker.bounds import ANSWERS, bound_of, bounded_input
+from sidecar.invoker.bounds import bound_of, bounded_input
+from sidecar.invoker.lengths import ANSWERS, lengths_of
 from sidecar.invoker.meter import Prices
 from sidecar.invoker.payloads import with_max_tokens
 from sidecar.routing import Planned
@@ -21,17 +22,22 @@ UNPRICED = "no price is known, and a budget in USD holds"
 class Outlay:
     """Of a call that budgets watch."""
 
-    __slots__ = ("_budgets", "_call", "_cut", "_input_tokens", "_payload", "_prices", "alerts", "hold")
+    __slots__ = (
+        *("_budgets", "_call", "_cut", "_input_tokens", "_lengths", "_payload", "_prices", "alerts", "granted", "hold"),
+    )
 
     def __init__(self, call: Call, budgets: Budgets, prices: Prices) -> None:
         self._call = call
         self._budgets = budgets
         self._prices = prices
         self._input_tokens = bounded_input(call)
+        self._lengths = lengths_of(call)
         self._cut: int | None = None
         self._payload: Any = call.payload
         self.hold: Hold | None = None
         """None: nothing was reserved."""
+        self.granted: int | None = None
+        """Output tokens a choice that the latest attempt has room for; None: for all that it may bring."""
         self.alerts: list[str] = []
         """Given by its refusals: "budget_id threshold"."""
 
@@ -42,7 +48,7 @@ class Outlay:
         """
         call = self._call
         who = Who(call.workspace, call.alias, call.caller)
-        bounds = {each.target: bound_of(each, call, self._input_tokens, self._prices) for each in targets}
+        bounds = {each.target: bound_of(each, self._lengths, self._input_tokens, self._prices) for each in targets}
         skips: list[Skip] = []
         if self._budgets.needs_price(who):
             fit = [each for each in targets if bounds[each.target].input_picodollars is not None]
@@ -71,20 +77,19 @@ class Outlay:
         """
         if self.hold is None:
             return None
-        bound = bound_of(planned, self._call, self._input_tokens, self._prices)
+        bound = bound_of(planned, self._lengths, self._input_tokens, self._prices)
         try:
             over = self.hold.attempt(key.key_id, bound, *_spent(before))
         except BudgetUnknown as unknown:
             raise refusals.budget_unknown(unknown.budget) from None
-        if over is None or over.scope is BudgetScope.KEY:
+        if over is None:
+            most = self.hold.max_output
+            self.granted = None if most is None or most >= bound.output_tokens else most
+            return None
+        if over.scope is BudgetScope.KEY:
             self._note(over)
             return over
         raise self._refused(over)
-
-    @property
-    def granted(self) -> int | None:
-        """Output tokens that there is room for; None: for all that was asked."""
-        return None if self.hold is None else self.hold.max_output
 
     @property
     def payload(self) -> Any:
@@ -98,9 +103,8 @@ class Outlay:
         self._note(over)
         return refusals.over_budget(over)
 
-    def _note(self, over: OverBudget | None) -> None:
-        if over is not None:
-            self.alerts += [f"{alert.budget_id} {alert.threshold}" for alert in over.alerts]
+    def _note(self, over: OverBudget) -> None:
+        self.alerts += [f"{alert.budget_id} {alert.threshold}" for alert in over.alerts]
 
 
 def _spent(attempts: Sequence[Attempt]) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sidecar.invoker.lengths import without_limits
+
 LEAST_REASONING_TOKENS = 1024
 """Providers take no smaller budget to reason with (docs.anthropic.com/en/docs/build-with-claude/extended-thinking)."""
 
@@ -13,6 +15,8 @@ def with_max_tokens(payload: Any, max_tokens: int) -> Any:
     less = type(payload)()
     less.CopyFrom(payload)
     less.max_tokens = max_tokens
+    if less.HasField("provider_options"):
+        without_limits(less.provider_options)
     if "reasoning_max_tokens" in less.DESCRIPTOR.fields_by_name and less.reasoning_max_tokens >= max_tokens:
         less.ClearField("reasoning_max_tokens")
         if max_tokens // 2 >= LEAST_REASONING_TOKENS:

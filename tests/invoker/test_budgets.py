@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from google.protobuf import struct_pb2
 
 from sidecar.core.call import CallRecord, Operation, RequestParameters, StreamRecovery, Target
-from sidecar.core.catalog import Key
+from sidecar.core.catalog import Key, ModelFacts
 from sidecar.core.control import BudgetScope
 from sidecar.core.faults import RefusalReason
 from sidecar.invoker import CallFailed, Outcome
@@ -206,6 +207,34 @@ async def test_a_call_that_sets_no_limit_gets_one_where_room_is_short(scene: Mak
     limit(rig, of(tokens=1_040))
     assert isinstance(await rig.ask(), Outcome)
     assert a.bodies[0]["max_tokens"] == 1_000
+
+
+async def test_what_may_have_been_billed_is_no_more_than_was_asked_for(scene: MakeScene) -> None:
+    """A cut call that is never answered: what is at risk fits the budget as what was held did."""
+    rig, _ = await scene([on.silence])
+    limit(rig, of(tokens=40 + 60))
+    failed(await rig.ask(deadline_in_s=0.06, **TEN_OUT))
+    assert (rig.record.max_tokens_granted, spent(rig)) == (60, {"tokens": (100, 0)})
+
+
+async def test_a_model_is_not_asked_for_more_than_it_can_because_another_is_cut(scene: MakeScene) -> None:
+    rig, (_, b) = await scene([on.status(500)] * 3, OK)
+    rig.tariff.facts_of["mb"] = ModelFacts(max_output_tokens=50)
+    limit(rig, of(tokens=40 + 60))
+    assert isinstance(await rig.ask(), Outcome)
+    assert ("max_tokens" in b.bodies[0], rig.record.max_tokens_granted) == (False, None)
+
+
+@pytest.mark.parametrize("shrink", [False, True], ids=["refused", "cut"])
+async def test_options_do_not_get_round_a_budget(scene: MakeScene, shrink: bool) -> None:
+    """What is said to one provider goes before `max_tokens`, so that it counts too."""
+    rig, (a,) = await scene(OK)
+    limit(rig, of(usd=BOUND, shrink=shrink))
+    options = struct_pb2.Struct()
+    options.update({"a": {"max_tokens": 100_000}})
+    payload = payload_pb2.ChatRequest(prompt="hello", max_tokens=100, provider_options=options)
+    await rig.ask(payload=payload, parameters=RequestParameters(max_tokens=100))
+    assert [body["max_tokens"] for body in a.bodies] == ([100] if shrink else [])
 
 
 async def test_an_embedding_is_not_cut_but_refused(scene: MakeScene) -> None:
