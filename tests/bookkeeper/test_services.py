@@ -181,7 +181,7 @@ class TestLedgerService:
 
     def test_status_tells_what_stands_and_what_waits(self, served: Served) -> None:
         assert served.books.GetStatus(ledger_pb2.GetStatusRequest()) == ledger_pb2.GetStatusResponse(
-            schema_version=2,
+            schema_version=served.ledger.version,
             calls=120,
             open_calls=1,
             backlog_bytes=17,
