@@ -24,6 +24,9 @@ from sidecar.edge.state import state
 from sidecar.edge.watch import HealthWatch
 from sidecar.engine import CANNOT_OPEN, Engine, running
 from sidecar.hangup import Hangup
+from sidecar.plane.book import InTurn
+from sidecar.plane.listing import ProviderList
+from sidecar.plane.price_tables import DailyComparison, PriceTables
 from sidecar.reload import Reread
 from sidecar.services import services
 from sidecar.settings import Configuration, Loaded, reload_on_change, reload_on_signal
@@ -112,11 +115,29 @@ async def _built(loaded: Loaded, reread: Reread, hangup: asyncio.Event, log: Any
             engine.plane.keep_fresh(),
             engine.catalogs.keep_opening(),
             engine.opening.keep_opening(),
+            _provider_list(engine).keep_written(),
+            _daily(engine).keep_comparing(),
         ):
             stack.callback(asyncio.create_task(work).cancel)
         yield _Sidecar(
             server, offered.gate, bound, engine.broken, engine.configuration, offered.watch, offered.budget_watch
         )
+
+
+def _provider_list(engine: Engine) -> ProviderList:
+    listed = ProviderList(engine.plane, engine.system, engine.clock)
+    engine.configuration.follow(lambda _old, _new: listed.changed())
+    return listed
+
+
+def _daily(engine: Engine) -> DailyComparison:
+    """Of prices."""
+    return DailyComparison(
+        PriceTables(engine.pricing, engine.system, engine.clock),
+        lambda: engine.pricing.own,
+        lambda: engine.configuration.loaded.settings.price_table,
+        engine.log,
+    )
 
 
 async def _end(sidecar: _Sidecar, grace_s: float, log: Any) -> None:
@@ -141,11 +162,12 @@ async def _stop(server: Server, gate: Gate) -> None:
 
 
 async def _tell_state(engine: Engine, gate: Gate) -> None:
+    budgets = InTurn(engine.budgets, lambda: engine.plane.control.budgets)
     while True:
         await asyncio.sleep(STATE_EVERY_S)
         engine.budgets.expire()
         now_ns = engine.clock.wall_ns()
-        engine.journal.state(state(now_ns, gate, engine.health.snapshot(), engine.budgets.statuses()))
+        engine.journal.state(state(now_ns, gate, engine.health.snapshot(), budgets.next()))
 
 
 async def _first(*waits: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sidecar.arguments import Address, Exit, Json, Since, Wide, leave
-from sidecar.groups import aliases, audit, budgets, keys, tokens, workspaces
+from sidecar.groups import aliases, audit, budgets, keys, prices, tokens, workspaces
 
 __all__ = ["Exit", "app", "main"]
 
@@ -35,6 +35,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(keys.app, name="keys")
 app.add_typer(aliases.app, name="aliases")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(prices.app, name="prices")
 app.add_typer(audit.app, name="audit")
 
 

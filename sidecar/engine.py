@@ -36,6 +36,7 @@ from sidecar.plane.catalogs import Catalogs
 from sidecar.plane.ledger import LedgerClient
 from sidecar.plane.opening import Opening
 from sidecar.plane.plane import ControlPlane
+from sidecar.plane.prices import HeldPrices
 from sidecar.pricing import PriceFileError, Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.providers import registry
@@ -65,6 +66,7 @@ class Engine:
     vault: Vault
     catalogs: Catalogs
     budgets: Budgets
+    ledger: LedgerClient
     opening: Opening
     journal: Journal
     requests: Requests
@@ -96,6 +98,7 @@ async def running(loaded: Loaded, reread: Reread, log: Any) -> AsyncIterator[Eng
             return configuration.catalog
 
         known = Known(partial(opened, wires=registry.built()), pool_slot)
+        HeldPrices(plane, pricing, log)
         catalogs = Catalogs(system, plane, vault, known=known, log=log)
         # SQLAlchemy and the price data take a fifth of a second each to import: beside the loop.
         await asyncio.gather(asyncio.to_thread(pricing.preload), plane.open())
@@ -164,6 +167,7 @@ async def running(loaded: Loaded, reread: Reread, log: Any) -> AsyncIterator[Eng
             vault=vault,
             catalogs=catalogs,
             budgets=budgets,
+            ledger=ledger,
             opening=opening,
             journal=journal,
             requests=requests,

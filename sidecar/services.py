@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sidecar.core.control import Role
-from sidecar.edge import aliases, audit, budgets, config, invocation, keys, models, tokens, usage, workspaces
+from sidecar.edge import aliases, audit, budgets, config, invocation, keys, models, prices, tokens, usage, workspaces
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge.auth import Callers, Tokenless
 from sidecar.edge.budgets_subjects import Subjects
@@ -18,10 +18,14 @@ from sidecar.edge.health import HealthView
 from sidecar.edge.jwks import KeySet, Where
 from sidecar.edge.jwt import Accepted, JwtTokens
 from sidecar.edge.keys_check import KeyCheck
+from sidecar.edge.prices_compare import Comparing
+from sidecar.edge.prices_rerate import Rerating
 from sidecar.edge.replay import Once
 from sidecar.edge.rpc import Border, Handlers
 from sidecar.edge.watch import HealthWatch
 from sidecar.engine import Engine
+from sidecar.plane.price_tables import PriceTables
+from sidecar.plane.rerating import Rerater
 from sidecar.plane.verification import Verifier
 from sidecar.providers import registry
 from sidecar.reload import followed
@@ -70,6 +74,7 @@ def services(engine: Engine) -> Services:
         aliases.SERVICE: aliases.AliasService(engine.plane, system, engine.catalogs.of, clock).handlers(border),
         usage.SERVICE.full_name: relay.handlers(border),
         budgets.SERVICE: _budgets(engine, budget_watch).handlers(border),
+        prices.SERVICE: _prices(engine).handlers(border),
         audit.SERVICE: audit.AuditService(engine.plane).handlers(border),
         tokens.SERVICE: tokens.TokenService(engine.plane, clock).handlers(border),
         workspaces.SERVICE: workspaces.WorkspaceService(engine.plane, relay, default_aliases, clock).handlers(border),
@@ -106,3 +111,11 @@ def _budgets(engine: Engine, watch: BudgetWatch) -> budgets.BudgetService:
 
     subjects = Subjects(lambda: engine.plane.control, lambda name: engine.catalogs.of(name).aliases, platform_keys)
     return budgets.BudgetService(engine.plane, engine.budgets, engine.opening, watch, subjects)
+
+
+def _prices(engine: Engine) -> prices.PriceService:
+    tables = PriceTables(engine.pricing, engine.system, engine.clock)
+    rerater = Rerater(engine.ledger, engine.pricing, engine.catalogs.of, engine.system)
+    return prices.PriceService(
+        engine.plane, Comparing(tables, engine.clock), Rerating(engine.plane, rerater, engine.clock)
+    )

@@ -63,7 +63,13 @@ def attempts(records: Sequence[journal_pb2.CallRecord]) -> pa.Table:
         "sidecar_id": pa.array([r.sidecar_id for r in records for _ in r.attempts], TEXT),
         "seq": pa.array([r.seq for r in records for _ in r.attempts], INT),
     }
-    return pa.table({**keys, **{c.name: c.array(own) for c in _ATTEMPT}, "cost_lines": _cost_lines(own)})
+    return pa.table(
+        {
+            **keys,
+            **{c.name: c.array(own) for c in _ATTEMPT},
+            "cost_lines": _cost_lines([attempt.cost for attempt in own]),
+        }
+    )
 
 
 def keys(pairs: Iterable[tuple[str, int]]) -> pa.Table:
@@ -85,9 +91,22 @@ def target_states(sidecar_id: str, states: Iterable[journal_pb2.State]) -> pa.Ta
     )
 
 
-def _cost_lines(own: Sequence[journal_pb2.Attempt]) -> pa.Array[Any]:
-    lines = [line for attempt in own for line in attempt.cost.lines]
-    offsets = pa.array(accumulate((len(attempt.cost.lines) for attempt in own), initial=0), pa.int32())
+def costs(own: Sequence[metering_pb2.Cost]) -> dict[str, pa.Array[Any]]:
+    """The columns that a cost has; what no column can hold is no price."""
+    amounts = [_amount(cost) for cost in own]
+    held = [cost.priced and amount is not None for cost, amount in zip(own, amounts, strict=True)]
+    return {
+        "priced": pa.array(held, BOOL),
+        "cost_usd": money(amounts),
+        "price_source": pa.array([cost.price_source for cost in own], TEXT),
+        "price_version": pa.array([cost.price_version for cost in own], TEXT),
+        "cost_lines": _cost_lines(own),
+    }
+
+
+def _cost_lines(own: Sequence[metering_pb2.Cost]) -> pa.Array[Any]:
+    lines = [line for cost in own for line in cost.lines]
+    offsets = pa.array(accumulate((len(cost.lines) for cost in own), initial=0), pa.int32())
     structs = pa.StructArray.from_arrays([column.array(lines) for column in _COST_LINE], [c.name for c in _COST_LINE])
     return pa.ListArray.from_arrays(offsets, structs)
 

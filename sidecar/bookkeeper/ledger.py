@@ -156,7 +156,7 @@ class Ledger:
             doomed = writer.execute(
                 "SELECT sidecar_id, seq FROM calls WHERE started_at < make_timestamp(?) LIMIT ?", [before_us, at_most]
             ).to_arrow_table()
-            for table in ("attempts", "calls"):
+            for table in ("cost_revisions", "attempts", "calls"):
                 _delete(writer, table, ("sidecar_id", "seq"), doomed)
             writer.execute('DELETE FROM budget_alerts WHERE "at" < make_timestamp(?)', [before_us])
             writer.execute("DELETE FROM alert_deliveries WHERE alert_id NOT IN (SELECT alert_id FROM budget_alerts)")
@@ -184,7 +184,7 @@ class Ledger:
                 "SELECT sidecar_id, seq FROM calls WHERE workspace = ? AND started_at <= make_timestamp(?) LIMIT ?",
                 [*theirs, at_most],
             ).to_arrow_table()
-            for table in ("attempts", "calls"):
+            for table in ("cost_revisions", "attempts", "calls"):
                 _delete(writer, table, ("sidecar_id", "seq"), doomed)
             for table, at in (("open_calls", "started_at"), ("budget_states", '"at"'), ("budget_alerts", '"at"')):
                 writer.execute(f"DELETE FROM {table} WHERE workspace = ? AND {at} <= make_timestamp(?)", theirs)  # noqa: S608 - ours
@@ -231,19 +231,19 @@ def _standing(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:
 
 def _insert(writer: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, verb: str = "INSERT") -> None:
     if rows.num_rows:
-        with _registered(writer, rows):
+        with registered(writer, rows):
             writer.execute(f"{verb} INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608 - our own names
 
 
 def _delete(writer: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], rows: pa.Table) -> None:
     if rows.num_rows:
-        with _registered(writer, rows.select(key)):
+        with registered(writer, rows.select(key)):
             names = ", ".join(key)
             writer.execute(f"DELETE FROM {table} WHERE ({names}) IN (SELECT ({names}) FROM batch)")  # noqa: S608 - ours
 
 
 @contextmanager
-def _registered(writer: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+def registered(writer: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
     """`rows` as the table `batch`."""
     writer.register("batch", rows)
     try:

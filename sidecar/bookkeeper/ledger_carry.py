@@ -8,15 +8,18 @@ from pathlib import Path
 
 import duckdb
 
+from sidecar.bookkeeper import ledger_revisions
 from sidecar.bookkeeper.ledger_connection import Limits, translated
 
 _CALL = "WHERE h.sidecar_id = t.sidecar_id AND h.seq = t.seq"
 _SIDECAR = "WHERE h.sidecar_id = t.sidecar_id"
 _ALERT = "WHERE h.alert_id = t.alert_id"
+_REVISION = f"{_CALL} AND h.attempt = t.attempt AND h.rerating_id = t.rerating_id"
 # Table -> which of the old rows (`t`) are missing. `had`: calls that the new ledger had before.
 _MISSING = {
     "calls": f"NOT EXISTS (FROM had AS h {_CALL})",
     "attempts": f"NOT EXISTS (FROM had AS h {_CALL})",
+    "cost_revisions": f"NOT EXISTS (FROM cost_revisions AS h {_REVISION}) AND EXISTS (FROM calls AS h {_CALL})",
     "open_calls": f"NOT EXISTS (FROM had AS h {_CALL}) AND NOT EXISTS (FROM open_calls AS h {_CALL})",
     "target_states": f"NOT EXISTS (FROM target_states AS h {_SIDECAR})",
     "budget_states": f"NOT EXISTS (FROM budget_states AS h {_SIDECAR})",
@@ -29,7 +32,8 @@ _MISSING = {
 
 def carry_over(old: Path, new: Path, limits: Limits) -> int:
     """What `old` has and `new` has not, in one transaction; returns the number of calls. `new` is up to date, neither
-    is open elsewhere. Of telemetry's positions `old` knows best. Raises LedgerFault."""
+    is open elsewhere. Of telemetry's positions `old` knows best. Costs that were priced anew stay so, whatever the
+    journal told first. Raises LedgerFault."""
     with translated(), _both(old, new, limits) as connection:
         connection.execute("BEGIN")
         connection.execute(
@@ -37,6 +41,7 @@ def carry_over(old: Path, new: Path, limits: Limits) -> int:
         )
         connection.execute("CREATE TEMP TABLE had AS SELECT sidecar_id, seq FROM calls")
         carried = {table: _carry(connection, table, missing) for table, missing in _MISSING.items()}
+        ledger_revisions.reapply(connection)
         connection.execute("COMMIT")
         return carried["calls"]
 

@@ -16,6 +16,7 @@ from sidecar.bookkeeper.answering import CHUNK_BYTES, Asking, Context, cut, told
 from sidecar.bookkeeper.batch import START
 from sidecar.bookkeeper.budget_spent import SCOPES, Question, budget_spent
 from sidecar.bookkeeper.ingest import Progress
+from sidecar.bookkeeper.ledger_revisions import Rerating, ratable, revise
 from sidecar.bookkeeper.retention import STEP_CALLS
 from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
@@ -24,6 +25,8 @@ _COUNTS = """SELECT (SELECT count(*) FROM calls) AS calls, (SELECT count(*) FROM
 (SELECT coalesce(sum(corrupt_frames), 0)::BIGINT FROM ledger_positions) AS corrupt_frames"""
 
 _MOST = 2**63 - 1
+MOST_RATABLE = 1000
+"""Attempts in a page, and in a transaction: readers and ingest hardly notice."""
 
 
 class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
@@ -107,6 +110,21 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
             while context.is_active() and (done := ledger.erase_calls(STEP_CALLS)):
                 calls += done
             return ledger_pb2.EraseWorkspaceResponse(deleted_calls=calls)
+        raise AssertionError("told aborts")
+
+    def ListRatable(self, request: ledger_pb2.ListRatableRequest, context: Context) -> ledger_pb2.ListRatableResponse:
+        with told(context):
+            limit = min(request.limit or MOST_RATABLE, MOST_RATABLE)
+            return ledger_pb2.ListRatableResponse(attempts=ratable(self._asking.ledger, request, limit))
+        raise AssertionError("told aborts")
+
+    def ReviseCosts(self, request: ledger_pb2.ReviseCostsRequest, context: Context) -> ledger_pb2.ReviseCostsResponse:
+        with told(context):
+            if not request.rerating_id or not request.reason or len(request.costs) > MOST_RATABLE:
+                said = f"rerating_id and reason are required, and costs are at most {MOST_RATABLE}"
+                raise Refusal("INVALID_ARGUMENT", RefusalReason.INVALID_REQUEST, said)
+            why = Rerating(request.rerating_id, request.reason, request.actor, request.at_ns)
+            return ledger_pb2.ReviseCostsResponse(revised=revise(self._asking.ledger, why, request.costs))
         raise AssertionError("told aborts")
 
 

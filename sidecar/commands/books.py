@@ -93,6 +93,7 @@ def _told(made: Remade, *, as_json: bool) -> int:
         out.print(f"{count(made.calls)} calls in the ledger ({kept}); {before} → {after}")
     if made.set_aside:
         err.print(f"the ledger before could not be read; it is kept as {made.set_aside}", markup=False, style="yellow")
+        err.print("costs that were priced anew are as first booked: `taximeter prices rerate` again", style="yellow")
     if made.missing:
         gone = ", ".join(made.missing)
         err.print(f"calls of these sidecars are in no book any more: {gone}", markup=False, style="red")

@@ -47,6 +47,11 @@ class Pricing:
         """Those of the control plane, in force."""
         return self._held
 
+    @property
+    def own(self) -> Overrides:
+        """Both, the control plane's before the file's."""
+        return Overrides({**self._overrides.schedules, **self._held.schedules})
+
     def use(self, prices: Overrides) -> None:
         """Calls that end from now on are priced by these, where the control plane has none."""
         self._overrides = prices

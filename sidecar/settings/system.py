@@ -125,6 +125,7 @@ class Settings:
     """None: for ever."""
     ingest_interval_s: Annotated[float, Spec("TAXIMETER_INGEST_INTERVAL", units.duration_s)] = 0.1
     prices_file: Annotated[Path | None, Spec("TAXIMETER_PRICES_FILE", _path)] = None
+    price_table: Annotated[Path | None, Spec("TAXIMETER_PRICE_TABLE", _path)] = None
     providers_file: Annotated[Path | None, Spec("TAXIMETER_PROVIDERS_FILE", _path)] = None
     provider_types: Annotated[tuple[Path, ...], Spec("TAXIMETER_PROVIDER_TYPES", _paths)] = ()
     """Files with rows of providers that are not built in."""

@@ -37,7 +37,8 @@ def _default(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> st
         return value
     found = connection.execute("SELECT column_type FROM (DESCRIBE calls) WHERE column_name = ?", [name]).fetchone()
     assert found
-    return {"VARCHAR": "''", "BOOLEAN": "false", "TIMESTAMP": "TIMESTAMP '2026-01-01'"}.get(found[0], "0")
+    known = {"VARCHAR": "''", "VARCHAR[]": "[]", "BOOLEAN": "false", "TIMESTAMP": "TIMESTAMP '2026-01-01'"}
+    return known.get(found[0], "0")
 
 
 def test_migrations_are_numbered_from_one_without_a_gap() -> None:
