@@ -193,6 +193,13 @@ class Hold:
         self.latest = ()
         self.spent_picodollars, self.spent_tokens = spent_picodollars, spent_tokens
 
+    def attempt_withdrawn(self) -> None:
+        """The attempt that was asked for last is not made after all: it takes no room of its key."""
+        for part in self.latest:
+            part.account.hold(-part.picodollars, -part.tokens, -1)
+        self.parts = self.parts[: len(self.parts) - len(self.latest)]
+        self.latest = ()
+
     def lacks(self, picodollars: int, tokens: int) -> tuple[int, int]:
         """By how much it does not cover one more attempt."""
         return (
@@ -224,6 +231,7 @@ class Hold:
             account.free_requests += 1
         for part in self.parts:
             part.account.hold(-part.picodollars, -part.tokens, -1)
+        self.parts = self.latest = ()
 
 
 NOTHING = Hold()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sidecar.core.call import UNPRICED, Attempt, AttemptStatus, CallRecord, CallStatus, Usage, UsageSource
-from sidecar.core.catalog import Catalog
+from sidecar.core.catalog import Account, Catalog, ModelFacts
 from sidecar.invoker.lengths import lengths_recorded
-from sidecar.invoker.meter import Estimate, Prices, at_risk, total
+from sidecar.invoker.meter import Estimate, Prices, at_risk, bounded_tokens, total
 from sidecar.pricing.estimate import ESTIMATOR_VERSION
 
 
@@ -42,14 +42,15 @@ def abandoning(catalog: Catalog, prices: Prices, estimate: Estimate) -> Callable
     def given_up(attempt: Attempt, started: CallRecord) -> Attempt:
         if attempt.status is not AttemptStatus.OPEN:
             return attempt
-        account = catalog.accounts.get(attempt.target.provider)
+        account, model = _account_of(attempt, catalog), attempt.target.model
         usage = Usage(input=estimate(started.operation, started.bytes_in, 0).input)
-        cost, picodollars, tokens = UNPRICED, 0, 0
-        if account is not None:
-            model = attempt.target.model
+        lengths, granted = lengths_recorded(started), started.max_tokens_granted
+        if account is None:
+            cost, picodollars = UNPRICED, 0
+            tokens = sum(bounded_tokens(started.bytes_in, lengths, ModelFacts(), granted))
+        else:
             cost = prices.cost(account, model, "", usage, attempt.started_ns)
-            lengths, granted = lengths_recorded(started), started.max_tokens_granted
-            picodollars, tokens = at_risk(prices, account, model, started.bytes_in, lengths, granted)
+            picodollars, tokens = at_risk(prices, account, model, started.bytes_in, lengths, granted=granted)
         return replace(
             attempt,
             status=AttemptStatus.ABANDONED,
@@ -64,3 +65,12 @@ def abandoning(catalog: Catalog, prices: Prices, estimate: Estimate) -> Callable
         )
 
     return abandon
+
+
+def _account_of(attempt: Attempt, catalog: Catalog) -> Account | None:
+    """The configuration's. One of a workspace's own is named like it, with a number from its second address on."""
+    name = attempt.target.provider
+    if (found := catalog.accounts.get(name)) is None:
+        found = catalog.accounts.get(name.rstrip("0123456789"))
+        return found if found is not None and found.type == attempt.provider_type else None
+    return found

@@ -138,6 +138,8 @@ class Failover:
             permit.unused()
             raise
         permit.unused()
+        if self._bracket.outlay is not None:
+            self._bracket.outlay.withdraw()
         return None
 
     def _made(self, planned: Planned, permit: Permit) -> Live | None:

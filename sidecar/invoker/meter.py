@@ -96,7 +96,7 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate, gra
         if (told := received.reported) is not None:
             usage = replace(told, input=told.input or usage.input, output=usage.output)
     elif received.maybe_billed:
-        picodollars, tokens = at_risk(prices, account, model, call.bytes_in, lengths_of(call), granted)
+        picodollars, tokens = at_risk(prices, account, model, call.bytes_in, lengths_of(call), granted=granted)
         return Bill(cost_at_risk_picodollars=picodollars, tokens_at_risk=tokens, maybe_billed=True)
     else:
         return NOTHING
@@ -112,13 +112,17 @@ def bill(received: Received, call: Call, prices: Prices, estimate: Estimate, gra
 
 
 def at_risk(
-    prices: Prices, account: Account, model: str, bytes_in: int, lengths: Lengths, granted: int | None
+    prices: Prices, account: Account, model: str, bytes_in: int, lengths: Lengths, *, granted: int | None
 ) -> tuple[int, int]:
     """The most that one attempt can have come to: picodollars (0 if no price is known), and tokens in and out."""
-    known = prices.facts(account, model)
-    tokens_out = lengths.longest(known.most_output_tokens, granted) * lengths.choices
-    tokens_in = min(bytes_in, known.context_tokens) if known.context_tokens else bytes_in
+    tokens_in, tokens_out = bounded_tokens(bytes_in, lengths, prices.facts(account, model), granted)
     return prices.bound(account, model, bytes_in, tokens_out) or 0, tokens_in + tokens_out
+
+
+def bounded_tokens(bytes_in: int, lengths: Lengths, known: ModelFacts, granted: int | None) -> tuple[int, int]:
+    """The most that one attempt can use, in and out."""
+    tokens_in = min(bytes_in, known.context_tokens) if known.context_tokens else bytes_in
+    return tokens_in, lengths.longest(known.most_output_tokens, granted) * lengths.choices
 
 
 def _half_told(received: Received) -> bool:

@@ -91,6 +91,11 @@ class Outlay:
             return over
         raise self._refused(over)
 
+    def withdraw(self) -> None:
+        """The attempt that was asked for last is not made after all."""
+        if self.hold is not None:
+            self.hold.attempt_withdrawn()
+
     @property
     def payload(self) -> Any:
         """As it goes out: asks for no more output than there is room for."""

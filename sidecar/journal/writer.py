@@ -8,6 +8,7 @@ where a call begins, before money is spent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,9 +188,13 @@ class Journal:
         self._append(encode(journal_pb2.Frame(budget_window=window).SerializeToString()))
 
     def alert(self, alert: journal_pb2.BudgetAlert) -> None:
-        """For the bookkeeper; left out when room is short: the fold of the finishes gives it again."""
+        """For the bookkeeper; left out when room is short, or the disk fails: the fold of the finishes gives it again.
+
+        Never raises: whoever tells of an alert is in the middle of counting.
+        """
         if self._roll.ready and self.healthy:
-            self._append(encode(journal_pb2.Frame(budget_alert=alert).SerializeToString()))
+            with contextlib.suppress(JournalFailed):
+                self._append(encode(journal_pb2.Frame(budget_alert=alert).SerializeToString()))
 
     async def close(self) -> None:
         """Everything durable, the Closed frame last, the thread gone.

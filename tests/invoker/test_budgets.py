@@ -150,6 +150,19 @@ async def test_a_key_counts_its_attempts_and_the_workspace_the_call(scene: MakeS
     assert (spent(rig, "k1"), spent(rig, "w")) == ({"requests": (2, 0)}, {"requests": (1, 0)})
 
 
+async def test_what_was_not_sent_takes_no_room(scene: MakeScene) -> None:
+    """The first target cannot express the call; the second one has the same key, which has room for one request."""
+    rig, (a, _) = await scene(OK, OK)
+    keys = (Key("k1", "sk-k1-secret-secret"),)
+    accounts = {name: replace(each, keys=keys) for name, each in rig.catalog.accounts.items()}
+    accounts["a"] = replace(accounts["a"], wire="anthropic")
+    rig.catalog = replace(rig.catalog, accounts=accounts)
+    limit(rig, of("k1", BudgetScope.KEY, requests=1))
+    asked = payload_pb2.ChatRequest(prompt="hello", max_tokens=100, seed=7)
+    assert isinstance(await rig.ask(payload=asked), Outcome)
+    assert (a.hits, served_by(rig.record)[0], spent(rig, "k1")) == ([], "b", {"requests": (1, 0)})
+
+
 UNPRICED = {"a": "unpriced"}
 
 

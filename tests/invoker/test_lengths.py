@@ -41,7 +41,7 @@ def completion(**values: Any) -> payload_pb2.CompletionRequest:
         param(completion(max_tokens=100, choice_count=2, best_of=5), 100, 5, id="all of which the best are given"),
         param(completion(max_tokens=100, more_prompts=["a", "b"], choice_count=2), 100, 6, id="of each prompt"),
         param(chat({"openai": {"max_completion_tokens": 4000}}, max_tokens=100), 4000, 1, id="options"),
-        param(chat({"openai": {"max_tokens": 50}}, max_tokens=100), 100, 1, id="smaller ones are for one provider only"),
+        param(chat({"openai": {"max_tokens": 50}}, max_tokens=100), 100, 1, id="smaller, of one provider"),
         param(chat({"openai": {"max_tokens": 50}}), 500, 1, id="and others go by the model"),
         param(chat({"gemini": {"generationConfig": {"maxOutputTokens": 4000, "candidateCount": 8}}}), 4000, 8,
               id="one deeper"),

@@ -131,3 +131,19 @@ def test_abandoned_is_estimated_and_maybe_billed() -> None:
 def test_abandoned_at_an_account_that_is_gone_is_unpriced() -> None:
     record = abandoning(catalog_of([]), Tariff(), estimate)(started())
     assert (record.cost.priced, record.cost.amount_picodollars, record.maybe_billed) == (False, None, True)
+    assert record.attempts[-1].tokens_at_risk == 40 - 10 + 16_384, (
+        "what budgets of tokens count is bounded all the same"
+    )
+
+
+def test_abandoned_at_a_workspaces_second_address_is_priced_as_at_the_first() -> None:
+    call = started()
+    own = replace(call.attempts[-1], target=Target("a2", "ma"), provider_type="a")
+    record = abandoning(catalog_of(["http://a.test"]), Tariff(), estimate)(replace(call, attempts=(own,)))
+    assert (record.cost.amount_picodollars, record.cost_at_risk_picodollars) == (10, 990)
+
+
+def test_abandoned_after_a_cut_is_bounded_by_what_was_asked_for() -> None:
+    call = started(max_tokens_granted=60)
+    record = abandoning(catalog_of(["http://a.test"]), Tariff(), estimate)(call)
+    assert record.attempts[-1].tokens_at_risk == 40 - 10 + 60

@@ -142,3 +142,18 @@ async def test_many_budgets_fit_into_every_snapshot(tmp_path: Path) -> None:
     left = left_behind(tmp_path)
     await journal.close()
     assert (requests(left), len(left.windows)) == (40, 2001)
+
+
+async def test_an_alert_that_meets_a_failed_disk_stops_nobody_who_is_counting(
+    tmp_path: Path, budgets: Budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[BaseException] = []
+    journal = Journal.open(tmp_path, SIDECAR, TINY, Clock(), failures.append, standing=budgets)
+
+    def broken(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("sidecar.journal.roll.write_all", broken)
+    journal.alert(journal_pb2.BudgetAlert(alert_id="a"))
+    assert (len(failures), journal.healthy) == (1, False)
+    await journal.close()
