@@ -81,10 +81,12 @@ def what_changed(entry: pb.AuditEntry) -> str:
     if not entry.HasField("after"):
         return ""
     if not entry.HasField("before"):
-        return ", ".join(f"{name}: {_shown(value)}" for name, value in after.items() if _tells(name, value, entry))
+        return ", ".join(
+            f"{name}: {_shown(value)}" for name, value in sorted(after.items()) if _tells(name, value, entry)
+        )
     return ", ".join(
         f"{name}: {_shown(before.get(name))} -> {_shown(value)}"
-        for name, value in after.items()
+        for name, value in sorted(after.items())
         if before.get(name) != value
     )
 

@@ -153,7 +153,8 @@ class Alias:
     preference: Preference | None = None
     stream_recovery: StreamRecovery = StreamRecovery.ERROR
     allow_aggregators: bool = True
-    version: int = 1
+    version: int = 0
+    """Of a workspace's own definition, from 1; 0 = the configuration's."""
     timeouts: Timeouts = Timeouts()
     operation: Operation | None = None
     """The operation its default models serve; None = any."""

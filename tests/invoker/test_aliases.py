@@ -87,7 +87,7 @@ async def test_another_version_counts_anew(scene: MakeScene) -> None:
     smart = replace(rig.catalog.aliases["smart"], version=2, limits=RateLimits(requests_per_minute=2))
     rig.catalog = replace(rig.catalog, aliases={"smart": smart})
     assert isinstance(await rig.ask(), Outcome)
-    assert [record.alias_version for record in rig.book.records] == [1, 2]
+    assert [record.alias_version for record in rig.book.records] == [0, 2]
 
 
 async def test_without_retention_stop_sequences_of_an_alias_are_not_recorded(scene: MakeScene) -> None:

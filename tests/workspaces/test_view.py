@@ -145,7 +145,7 @@ def test_the_embedded_model_serves_no_other_workspace() -> None:
 def test_a_definition_of_its_own_goes_before_the_configurations() -> None:
     found = of_acme(ALWAYS, alias("acme", "smart", "groq/x", version=3), made=system("openai", "groq"))
     assert tried(found) == ["groq:*"]
-    assert (found.aliases["smart"].version, found.aliases["text"].version) == (3, 1)
+    assert (found.aliases["smart"].version, found.aliases["text"].version) == (3, 0)
     assert tried(found, alias="text") == ["openai:*", "groq:*"]
 
 
