@@ -23,9 +23,7 @@ from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub, WorkspaceServiceS
 from tests.support.stack import stack
 from tests.support.walk import Said, ask, methods, names_a_workspace, request
 
-LATER = {name for name in methods() if name.startswith("taximeter.v1.PriceService/")}
-"""Not served yet."""
-RPCS = sorted(methods().keys() - LATER)
+RPCS = sorted(methods())
 HARMLESS = [name for name in RPCS if not name.endswith("/BootstrapToken")]
 IDENTITIES = {
     **{role.value: Identity("acme", "tok", role) for role in Role},
@@ -142,7 +140,3 @@ def test_what_belongs_to_another_workspace_is_as_unknown_as_what_never_was(world
     assert {name.partition("/")[2] for name in told} >= {
         "RevokeToken", "UpdateKey", "VerifyKey", "RotateKey", "RevokeKey", "DeleteBudget", "GetBudgetStatus",
     }  # fmt: skip
-
-
-def test_what_is_told_of_as_not_served_yet_is_not(world: World) -> None:
-    assert {name for name in LATER if world.ask(name, "operator").served} == set()
