@@ -44,6 +44,8 @@ class Requests:
         self._unwritten: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._told = False
+        self._control: Control | None = None
+        """In force since its first change."""
 
     def __len__(self) -> int:
         """Of those remembered."""
@@ -97,9 +99,16 @@ class Requests:
 
     def follow(self, old: Control, new: Control) -> None:
         """Holds no answer of a workspace that is gone, or keeps nothing from now on; its requests stay remembered."""
+        self._control = new
         for name in old.workspaces:
-            if (now := new.workspaces.get(name)) is None or now.zero_retention:
+            if not self._may_hold(name):
                 self.answers.let_go(name)
+
+    def _may_hold(self, workspace: str) -> bool:
+        if self._control is None:
+            return True
+        now = self._control.workspaces.get(workspace)
+        return now is not None and not now.zero_retention
 
     async def close(self) -> None:
         """After the journal: what it made durable is written down."""
@@ -123,7 +132,7 @@ class Requests:
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
         record, broke = flight.record, flight.broke
-        if flight.keep and record is not None and may_have_cost(record):
+        if flight.keep and record is not None and self._may_hold(record.workspace) and may_have_cost(record):
             self._hold(flight, record, None if broke else flight.ending)
         else:
             self.answers.release(flight.hand_over())

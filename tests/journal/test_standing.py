@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +132,18 @@ async def test_an_incarnation_that_never_began_does_not_hide_the_one_before(
     (tmp_path / OTHER).mkdir()
     assert requests(left_behind(tmp_path)) == 1
     assert not left_behind(tmp_path).fresh
+
+
+async def test_calls_of_an_incarnation_that_knew_no_budgets_leave_them_unknown(
+    tmp_path: Path, journal: Journal, budgets: Budgets
+) -> None:
+    """An older version ran for a while: what the one before it has left is not all that was spent."""
+    await call(journal, budgets)
+    older = open_journal(tmp_path, sidecar_id=OTHER)
+    await older.finished(replace(a_record(older.begin()), sidecar_id=OTHER))
+    await older.close()
+    left = left_behind(tmp_path)
+    assert (left.known, left.fresh, left.windows) == (False, False, {})
 
 
 async def test_many_budgets_fit_into_every_snapshot(tmp_path: Path) -> None:

@@ -108,6 +108,28 @@ async def test_it_goes_with_its_workspace(
     await room.close()
 
 
+async def test_of_a_workspace_that_keeps_nothing_by_now_none_is_held(tmp_path: Path) -> None:
+    """It was under way when the workspace changed."""
+    room, call = requests(tmp_path), asked()
+    keeping = Control(workspaces={"default": Workspace("default")})
+    nothing = Control(workspaces={"default": Workspace("default", zero_retention=True)})
+
+    async def run(give: Give) -> Ending:
+        room.follow(keeping, nothing)
+        await give(b"part")
+        durable = asyncio.get_running_loop().create_future()
+        durable.set_result(None)
+        room.finished(ended(call), durable)
+        return Said()
+
+    async for _ in room.begin(call, DIGEST, run, keep=True).follow():
+        pass
+    await asyncio.sleep(0)
+    assert isinstance(await room.find(call, DIGEST), Past)
+    assert (len(room.answers), room.answers.used_bytes) == (0, 0)
+    await room.close()
+
+
 async def test_it_goes_even_if_nobody_asks_any_more(tmp_path: Path) -> None:
     room = Requests(tmp_path / "requests", Clock(), Notes(), remembered=10, replay_bytes=1 << 20, replay_s=0.05)
     await made(room)
