@@ -69,7 +69,7 @@ def services(engine: Engine) -> Services:
         invocation.SERVICE: calls.handlers(border),
         catalog_service.SERVICE: {**known.handlers(border), **choosing.handlers(border)},
         config.SERVICE: config.ConfigService(engine.configuration).handlers(border),
-        models.SERVICE: models.ModelService(system, engine.transport).handlers(border),
+        models.SERVICE: models.ModelService(engine.catalogs.of, engine.transport).handlers(border),
         keys.SERVICE: _keys(engine).handlers(border),
         aliases.SERVICE: aliases.AliasService(engine.plane, system, engine.catalogs.of, clock).handlers(border),
         usage.SERVICE.full_name: relay.handlers(border),

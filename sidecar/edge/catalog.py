@@ -14,6 +14,7 @@ from sidecar.edge.catalog_models import capabilities_of, models, prices
 from sidecar.edge.health import HealthView
 from sidecar.edge.probe import probe
 from sidecar.edge.rpc import Border, Handlers, Rpc
+from sidecar.edge.shown import is_own, key_text
 from sidecar.edge.watch import HealthWatch
 from sidecar.invoker.prober import Prober
 from sidecar.pricing import Pricing
@@ -70,7 +71,7 @@ class CatalogService:
 def providers(catalog: Catalog) -> pb.ListProvidersResponse:
     """Everything that is configured, the unusable with its reason."""
     return pb.ListProvidersResponse(
-        providers=[_provider(account) for account in catalog.accounts.values()],
+        providers=[_provider(account, catalog) for account in catalog.accounts.values()],
         aliases=[
             pb.Alias(
                 name=alias.name,
@@ -84,17 +85,17 @@ def providers(catalog: Catalog) -> pb.ListProvidersResponse:
     )
 
 
-def _provider(account: Account) -> pb.Provider:
+def _provider(account: Account, catalog: Catalog) -> pb.Provider:
     return pb.Provider(
         name=account.name,
         type=account.type,
-        base_url=account.base_url,
+        base_url=account.base_url if is_own(account, catalog) else "",
         usable=account.usable,
         reason=account.unusable or ("" if account.enabled else "disabled"),
         aggregator=account.aggregator,
         capabilities=capabilities_of(account.capabilities),
         operations=sorted(operation.value for operation in account.operations),
-        key=account.keys[0].masked if account.keys else "",
+        key=key_text(account.keys[0], catalog) if account.keys else "",
     )
 
 

@@ -21,6 +21,7 @@ from sidecar.edge.cheapest import cheapest
 from sidecar.edge.decode import Arrival, decode, invalid
 from sidecar.edge.estimates import estimated
 from sidecar.edge.rpc import Border, Handlers, Rpc
+from sidecar.edge.shown import key_text
 from sidecar.edge.trace import trace_of
 from sidecar.invoker import Explained, Explanation
 from sidecar.invoker.asked import as_alias_has_it
@@ -65,7 +66,7 @@ class Choosing:
     def explain_plan(self, asked: pb.ExplainPlanRequest, rpc: Rpc) -> pb.ExplainPlanResponse:
         """Raises Refusal for a spec that no call can have; why a good one would fail is part of the answer."""
         call = self._decoded(asked.call, rpc, streamed=asked.streamed)
-        return explained(call, self._explain(call))
+        return explained(call, self._explain(call), self._seen(rpc))
 
     def estimate_cost(self, asked: pb.EstimateCostRequest, rpc: Rpc) -> pb.EstimateCostResponse:
         """Raises Refusal as `explain_plan` does."""
@@ -143,8 +144,8 @@ def preference_of(number: invocation_pb2.RoutingPreference.ValueType) -> Prefere
     return Preference[invocation_pb2.RoutingPreference.Name(number).removeprefix("ROUTING_PREFERENCE_")]
 
 
-def explained(call: Call, found: Explanation) -> pb.ExplainPlanResponse:
-    """Explanation -> message."""
+def explained(call: Call, found: Explanation, seen: Catalog) -> pb.ExplainPlanResponse:
+    """Explanation -> message. `seen`: by the workspace that asks."""
     plan, refusal = found.plan, found.refusal
     return pb.ExplainPlanResponse(
         alias=call.alias,
@@ -153,7 +154,7 @@ def explained(call: Call, found: Explanation) -> pb.ExplainPlanResponse:
         strategy=plan.pool.strategy.value if call.target is None else "",
         preference=plan.preference.value if plan.preference is not None else "",
         stream_recovery=plan.stream_recovery.value,
-        targets=[_target(each) for each in found.targets],
+        targets=[_target(each, seen) for each in found.targets],
         skips=[
             pb.SkippedTarget(
                 target=invocation_pb2.ModelRef(provider=skip.target.provider, model=skip.target.model),
@@ -173,7 +174,7 @@ def _message(refusal: Refusal | None) -> str:
     return refusal.message if refusal is not None else ""
 
 
-def _target(each: Explained) -> pb.PlannedTarget:
+def _target(each: Explained, seen: Catalog) -> pb.PlannedTarget:
     planned = each.planned
     return pb.PlannedTarget(
         target=ref(each),
@@ -184,7 +185,7 @@ def _target(each: Explained) -> pb.PlannedTarget:
         typical_wait=_duration(each.typical_s),
         timeouts=_timeouts(each.timeouts),
         context_tokens=planned.context_tokens,
-        keys=[key.masked for key in planned.keys if key.secret],
+        keys=[key_text(key, seen) for key in planned.keys if key.secret],
     )
 
 

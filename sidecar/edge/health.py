@@ -10,6 +10,7 @@ from sidecar.core.call import Target
 from sidecar.core.catalog import Account, Catalog, account_of
 from sidecar.core.control import DEFAULT_WORKSPACE
 from sidecar.edge import metering
+from sidecar.edge.shown import is_own, key_text
 from sidecar.health import Health, TargetHealth
 from sidecar.invoker.prober import Prober
 from sidecar.limits import AccountLimits, Rate
@@ -37,7 +38,7 @@ class HealthView:
         told = {each.provider: each for each in self._limits(accounts)}
         return pb.ListHealthResponse(
             targets=[self._target(seen, catalog) for seen in self._health.snapshot() if shows(catalog, seen.target)],
-            accounts=[self._account(account, told[account.name]) for account in accounts],
+            accounts=[self._account(account, told[account.name], catalog) for account in accounts],
         )
 
     def marks(self, catalog: Catalog) -> Mapping[Subject, Hashable]:
@@ -53,7 +54,7 @@ class HealthView:
         for account in self._accounts(catalog):
             last = self._prober.tally(account.name, account.owner).last
             probed = (last.ok, last.error_type) if last is not None else None
-            marks[account.name] = (_state(account), self._aside(account), probed, account.limits)
+            marks[account.name] = (_state(account), self._aside(account, catalog), probed, account.limits)
         return marks
 
     def of(self, subjects: Collection[Subject], catalog: Catalog) -> pb.WatchHealthResponse:
@@ -61,7 +62,9 @@ class HealthView:
         known = catalog.accounts
         accounts = [known[each] for each in subjects if isinstance(each, str) and each in known]
         gone = [each for each in subjects if isinstance(each, str) and each not in known]
-        made = [self._account(each, limits) for each, limits in zip(accounts, self._limits(accounts), strict=True)]
+        made = [
+            self._account(each, limits, catalog) for each, limits in zip(accounts, self._limits(accounts), strict=True)
+        ]
         return pb.WatchHealthResponse(
             targets=[self._target_now(each, catalog) for each in subjects if isinstance(each, Target)],
             accounts=[*made, *(pb.AccountHealth(provider=name, state=NOT_CONFIGURED) for name in gone)],
@@ -85,8 +88,8 @@ class HealthView:
         aside = [self._health.key_aside(key.key_id) for key in account.keys]
         return KEY_REJECTED if aside and all(aside) else ""
 
-    def _aside(self, account: Account) -> tuple[str, ...]:
-        return tuple(key.masked for key in account.keys if self._health.key_aside(key.key_id))
+    def _aside(self, account: Account, catalog: Catalog) -> tuple[str, ...]:
+        return tuple(key_text(key, catalog) for key in account.keys if self._health.key_aside(key.key_id))
 
     def _target_now(self, target: Target, catalog: Catalog) -> pb.TargetHealth:
         seen = self._health.of(target)
@@ -98,31 +101,30 @@ class HealthView:
         made = pb.TargetHealth(
             target=_ref(seen.target),
             circuit=pb.CircuitState.Value(f"CIRCUIT_STATE_{seen.circuit.name}"),
-            requests=seen.requests,
-            errors=seen.errors,
             success_rate=seen.success_rate or 0.0,
             last_error_type=seen.last_error_type,
             blocked_reason=self._unusable(seen.target, catalog) or seen.blocked,
         )
-        times = {
-            "retry_at": seen.retry_at_ns,
-            "last_used_at": seen.last_used_ns,
-            "last_error_at": seen.last_error_ns,
-            "cooling_until": seen.cooling_until_ns,
-        }
-        _stamp(made, times)
+        _stamp(made, {"retry_at": seen.retry_at_ns, "cooling_until": seen.cooling_until_ns})
+        if catalog.workspace in (DEFAULT_WORKSPACE, seen.target.owner):  # how much others use it is not told to all
+            made.requests, made.errors = seen.requests, seen.errors
+            _stamp(made, {"last_used_at": seen.last_used_ns, "last_error_at": seen.last_error_ns})
         durations = {"mean": seen.mean_s, "p95": seen.p95_s, "first_token_p50": seen.p50_first_token_s}
         for field, duration_s in durations.items():
             if duration_s is not None:
                 getattr(made, field).CopyFrom(metering.duration(round(duration_s * 1e9)))
         return made
 
-    def _account(self, account: Account, limits: AccountLimits) -> pb.AccountHealth:
+    def _account(self, account: Account, limits: AccountLimits, catalog: Catalog) -> pb.AccountHealth:
+        """Of the operator's, without how much it is used: that is for others, too."""
+        aside = self._aside(account, catalog)
+        if not is_own(account, catalog):
+            return pb.AccountHealth(provider=account.name, state=_state(account), keys_aside=aside)
         tally = self._prober.tally(account.name, account.owner)
         made = pb.AccountHealth(
             provider=account.name,
             state=_state(account),
-            keys_aside=self._aside(account),
+            keys_aside=aside,
             in_flight=limits.in_flight,
             max_concurrent=limits.max_concurrent,
             requests=_rate(limits.requests),

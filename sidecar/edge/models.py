@@ -23,10 +23,12 @@ from sidecar.core.faults import (
     ResponseTimeout,
 )
 from sidecar.edge.rpc import Border, Handlers, Rpc
+from sidecar.edge.shown import is_own
 from sidecar.providers import ollama_models
 from sidecar.providers.ollama_fault import fault_of_response
 from sidecar.providers.transport import Transport
 from sidecar.providers.wire import HttpRequest, HttpResponse
+from sidecar.workspaces import serving
 from taximeter.v1 import models_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
@@ -42,21 +44,24 @@ Write = Callable[[bytes], Awaitable[None]]
 
 
 class ModelService:
-    def __init__(self, catalog: Callable[[], Catalog], transport: Transport) -> None:
+    def __init__(self, catalog: Callable[[str], Catalog], transport: Transport) -> None:
+        """`catalog`: what a workspace sees."""
         self._catalog = catalog
         self._transport = transport
 
     def handlers(self, border: Border) -> Handlers:
         def unary(
-            name: str, kind: type[M], answer: Callable[[M], Awaitable[Message]]
+            name: str, kind: type[M], answer: Callable[[M, Catalog], Awaitable[Message]]
         ) -> grpc.RpcMethodHandler[Any, Any]:
-            async def ask(body: bytes, rpc: Rpc) -> bytes:  # noqa: ARG001 - the same for every workspace
-                return (await answer(border.parse(kind, body))).SerializeToString()
+            async def ask(body: bytes, rpc: Rpc) -> bytes:
+                seen = self._catalog(rpc.identity.workspace)
+                return (await answer(border.parse(kind, body), seen)).SerializeToString()
 
             return border.unary(f"{SERVICE}/{name}", ask)
 
-        async def pull(body: bytes, rpc: Rpc, write: Write) -> None:  # noqa: ARG001
-            await self._pull(border.parse(pb.PullLocalModelRequest, body), write)
+        async def pull(body: bytes, rpc: Rpc, write: Write) -> None:
+            seen = self._catalog(rpc.identity.workspace)
+            await self._pull(border.parse(pb.PullLocalModelRequest, body), seen, write)
 
         return {
             "ListLocalModels": unary("ListLocalModels", pb.ListLocalModelsRequest, self._list),
@@ -65,32 +70,31 @@ class ModelService:
             "PullLocalModel": border.parts(f"{SERVICE}/PullLocalModel", pull),
         }
 
-    async def _list(self, asked: pb.ListLocalModelsRequest) -> Message:
-        account = self._account(asked.provider)
-        with told(account, ""):
-            return ollama_models.listed(
-                await self._send(ollama_models.list_request(account, _secret(account)), account)
-            )
+    async def _list(self, asked: pb.ListLocalModelsRequest, seen: Catalog) -> Message:
+        account = _account(asked.provider, seen)
+        request = ollama_models.list_request(account, _secret(account))
+        with told(account, seen):
+            return ollama_models.listed(await self._send(request, account, seen))
 
-    async def _show(self, asked: pb.ShowLocalModelRequest) -> Message:
-        account = self._account(asked.provider)
+    async def _show(self, asked: pb.ShowLocalModelRequest, seen: Catalog) -> Message:
+        account = _account(asked.provider, seen)
         request = ollama_models.show_request(_named(asked.model), account, _secret(account))
-        with told(account, asked.model):
-            return ollama_models.shown(asked.model, await self._send(request, account))
+        with told(account, seen, asked.model):
+            return ollama_models.shown(asked.model, await self._send(request, account, seen))
 
-    async def _delete(self, asked: pb.DeleteLocalModelRequest) -> Message:
-        account = self._account(asked.provider)
+    async def _delete(self, asked: pb.DeleteLocalModelRequest, seen: Catalog) -> Message:
+        account = _account(asked.provider, seen)
         request = ollama_models.delete_request(_named(asked.model), account, _secret(account))
-        with told(account, asked.model):
-            await self._send(request, account)
+        with told(account, seen, asked.model):
+            await self._send(request, account, seen)
         return pb.DeleteLocalModelResponse()
 
-    async def _pull(self, asked: pb.PullLocalModelRequest, write: Write) -> None:
+    async def _pull(self, asked: pb.PullLocalModelRequest, seen: Catalog, write: Write) -> None:
         """Hanging up closes the connection, which stops the pull; what was downloaded is kept by the server."""
-        account = self._account(asked.provider)
+        account = _account(asked.provider, seen)
         request = ollama_models.pull_request(_named(asked.model), account, _secret(account))
         reader = ollama_models.PullReader()
-        with told(account, asked.model, "What was downloaded so far is kept: pull again."):
+        with told(account, seen, asked.model, "What was downloaded so far is kept: pull again."):
             async with self._transport.stream(request, connect_s=_connect_s(account), max_bytes=PULL_BYTES) as answer:
                 if answer.status >= 300:
                     raise fault_of_response(HttpResponse(answer.status, answer.headers, await answer.body()))
@@ -100,12 +104,12 @@ class ModelService:
                 for progress in reader.finish():
                     await write(progress.SerializeToString())
 
-    async def _send(self, request: HttpRequest, account: Account) -> HttpResponse:
+    async def _send(self, request: HttpRequest, account: Account, seen: Catalog) -> HttpResponse:
         """Raises a Fault for anything but a good answer in time."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 response = await self._transport.send(
-                    request, connect_s=_connect_s(account), max_bytes=self._catalog().max_answer_bytes
+                    request, connect_s=_connect_s(account), max_bytes=seen.max_answer_bytes
                 )
         except TimeoutError:
             raise ResponseTimeout(f"no answer within {ANSWER_S:g} s") from None
@@ -113,47 +117,49 @@ class ModelService:
             raise fault_of_response(response)
         return response
 
-    def _account(self, name: str) -> Account:
-        """Raises Refusal for one that is not there, lacks something, or is no Ollama."""
-        catalog, name = self._catalog(), name or DEFAULT_PROVIDER
-        account = catalog.accounts.get(name)
-        if account is None:
-            configured = ", ".join(sorted(catalog.accounts)) or "none"
-            raise Refusal(
-                "NOT_FOUND",
-                RefusalReason.UNKNOWN_PROVIDER,
-                f"Unknown provider {name!r}. Configured: {configured}.",
-                {"provider": name},
-            )
-        if account.wire != "ollama":
-            able = ", ".join(sorted(each.name for each in catalog.accounts.values() if each.wire == "ollama"))
-            raise Refusal(
-                "UNIMPLEMENTED",
-                RefusalReason.OPERATION_NOT_SUPPORTED,
-                f"{account.display or account.name} does not offer management of local models; accounts of type ollama"
-                f" do ({able or 'none is configured'}).",
-                {"provider": name},
-            )
-        if account.unusable:
-            raise Refusal(
-                "FAILED_PRECONDITION",
-                RefusalReason.PROVIDER_NOT_INITIALIZED,
-                f"Provider not initialized: {account.unusable}",
-                {"provider": name},
-            )
-        return account
+
+def _account(name: str, seen: Catalog) -> Account:
+    """Raises Refusal for one that is not there, lacks something, or is no Ollama."""
+    accounts, name = serving(seen), name or DEFAULT_PROVIDER
+    account = accounts.get(name)
+    if account is None:
+        configured = ", ".join(sorted(accounts)) or "none"
+        raise Refusal(
+            "NOT_FOUND",
+            RefusalReason.UNKNOWN_PROVIDER,
+            f"Unknown provider {name!r}. Configured: {configured}.",
+            {"provider": name},
+        )
+    if account.wire != "ollama":
+        able = ", ".join(sorted(each.name for each in accounts.values() if each.wire == "ollama"))
+        raise Refusal(
+            "UNIMPLEMENTED",
+            RefusalReason.OPERATION_NOT_SUPPORTED,
+            f"{account.display or account.name} does not offer management of local models; accounts of type ollama"
+            f" do ({able or 'none is configured'}).",
+            {"provider": name},
+        )
+    if account.unusable:
+        raise Refusal(
+            "FAILED_PRECONDITION",
+            RefusalReason.PROVIDER_NOT_INITIALIZED,
+            f"Provider not initialized: {account.unusable}",
+            {"provider": name},
+        )
+    return account
 
 
 @contextmanager
-def told(account: Account, model: str, hint: str = "") -> Iterator[None]:
+def told(account: Account, seen: Catalog, model: str = "", hint: str = "") -> Iterator[None]:
     """Faults leave as what they mean to the one who asked; `hint`: what to do where nothing better is known."""
     try:
         yield
     except Fault as fault:
-        raise _refusal(account, model, fault, hint) from None
+        at = f" at {account.base_url}" if is_own(account, seen) else ""
+        raise _refusal(account, at, model, fault, hint) from None
 
 
-def _refusal(account: Account, model: str, fault: Fault, hint: str) -> Refusal:
+def _refusal(account: Account, at: str, model: str, fault: Fault, hint: str) -> Refusal:
     words, who = fault.message, {"provider": account.name}
     for key in account.keys:
         words = key.hidden_in(words)
@@ -161,7 +167,7 @@ def _refusal(account: Account, model: str, fault: Fault, hint: str) -> Refusal:
         return Refusal(
             "UNAVAILABLE",
             RefusalReason.NO_PROVIDER_AVAILABLE,
-            f"{account.name} does not answer at {account.base_url} ({words or fault.error_type}). Start it "
+            f"{account.name} does not answer{at} ({words or fault.error_type}). Start it "
             "(`ollama serve`), or correct its URL (OLLAMA_BASE_URL).",
             who,
         )

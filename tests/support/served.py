@@ -156,7 +156,7 @@ async def served(
         {
             invocation.SERVICE: calls.handlers(border),
             catalog_service.SERVICE: {**shown.handlers(border), **choosing.handlers(border)},
-            models.SERVICE: models.ModelService(lambda: rig.catalog, rig.transport).handlers(border),
+            models.SERVICE: models.ModelService(lambda _: rig.catalog, rig.transport).handlers(border),
             usage.SERVICE.full_name: relay.handlers(border),
         },
         MAX_MESSAGE_BYTES,

@@ -75,12 +75,13 @@ class Provider(_message.Message):
     type: _builtins.str
     """The kind of provider: "openai", "groq", ..."""
     base_url: _builtins.str
+    """Of the operator's providers: in the workspace "default" only."""
     usable: _builtins.bool
     reason: _builtins.str
     """Why not: "OPENAI_API_KEY is not set"."""
     aggregator: _builtins.bool
     key: _builtins.str
-    """Masked: "sk-...abcd"."""
+    """Masked: "sk-...abcd"; "platform": the operator's, seen from another workspace than "default"."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_invocation_pb2.Capability.ValueType]: ...
     @_builtins.property
@@ -449,7 +450,9 @@ class AccountHealth(_message.Message):
     failed_probes: _builtins.int
     @_builtins.property
     def keys_aside(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Masked keys that the provider has rejected of late."""
+        """Masked keys that the provider has rejected of late; "platform" stands for the operator's. What follows is not told
+        of the operator's accounts to other workspaces than "default".
+        """
 
     @_builtins.property
     def requests(self) -> Global___RateLimit: ...
@@ -755,7 +758,7 @@ class PlannedTarget(_message.Message):
 
     @_builtins.property
     def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Masked, in the order of use."""
+        """Masked, in the order of use; "platform" stands for the operator's, seen from another workspace than "default"."""
 
     def __init__(
         self,
