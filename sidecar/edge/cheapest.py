@@ -67,5 +67,5 @@ def _none(call: Call, *, free_only: bool) -> Refusal:
     return Refusal(
         "FAILED_PRECONDITION",
         RefusalReason.PRICE_UNKNOWN,
-        f"No price is known of any model for {call.capability} that can be used. TAXIMETER_PRICES_FILE adds prices.",
+        f"No price is known of any model for {call.capability} that can be used: `taximeter prices set` sets one.",
     )

@@ -9,6 +9,7 @@ from sidecar.invoker import Explanation
 from sidecar.invoker.bounds import bound_of, bounded_input
 from sidecar.invoker.lengths import lengths_of
 from sidecar.invoker.meter import expected
+from sidecar.plane.book import at_most
 from sidecar.pricing import Pricing
 from sidecar.pricing.estimate import estimate
 from sidecar.routing import Planned
@@ -38,9 +39,9 @@ def _at(planned: Planned, call: Call, pricing: Pricing) -> pb.CostEstimate:
         target=invocation_pb2.ModelRef(provider=target.provider, model=target.model),
         input_tokens=tokens_in,
         output_tokens=tokens_out,
-        cost_picodollars=amount,
+        cost_picodollars=None if amount is None else at_most(amount),
         cost_usd="" if amount is None else usd_text(amount),
-        bound_picodollars=most if priced else None,
+        bound_picodollars=at_most(most) if priced else None,
         price_source=cost.price_source,
         price_version=cost.price_version,
     )

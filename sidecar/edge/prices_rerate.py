@@ -13,6 +13,7 @@ from sidecar.core.money import usd_text
 from sidecar.edge.access import actor, wrong
 from sidecar.edge.moments import ns_of
 from sidecar.edge.rpc import Rpc
+from sidecar.plane.book import at_most
 from sidecar.plane.ledger import LedgerAway
 from sidecar.plane.plane import ControlPlane
 from sidecar.plane.rerating import Rerater, Sums
@@ -113,7 +114,10 @@ def _message(sums: Sums, rerating_id: str) -> pb.RerateCallsResponse:
         rerating_id=rerating_id,
         rates=[
             metering_pb2.CostLine(
-                meter=meter, quantity=quantity, price_per_million_picodollars=price, cost_picodollars=cost
+                meter=meter,
+                quantity=at_most(quantity),
+                price_per_million_picodollars=price,
+                cost_picodollars=at_most(cost),
             )
             for (meter, price), (quantity, cost) in rates
         ],

@@ -10,7 +10,7 @@ from typing import Any
 
 from sidecar.core.control import PriceOverride
 from sidecar.pricing.card import SECOND_NS, RateCard
-from sidecar.pricing.overrides import Overrides, card_of, read_entry, schedule_of
+from sidecar.pricing.overrides import UNITS, Overrides, card_of, read_entry, schedule_of
 from sidecar.pricing.snapshot import EPOCH_ORDINAL
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -21,6 +21,7 @@ def mistakes(price: PriceOverride) -> list[str]:
     """Everything that is wrong with it, in the words of a price file."""
     twice = {meter for meter, _, above in price.rates if _count(price, meter, above) > 1}
     wrong = [f"`{meter}` is given twice" for meter in sorted(twice)]
+    wrong += [f"unknown key {meter!r}" for meter, _, _ in price.rates if meter not in UNITS]
     wrong += [f"`{meter}`: above_input_tokens is less than nothing" for meter, _, above in price.rates if above < 0]
     return wrong or read_entry(_entry(price))[0]
 

@@ -18,6 +18,7 @@ from taximeter.v1 import (
     invocation_pb2,
     keys_pb2,
     models_pb2,
+    prices_pb2,
     usage_pb2,
     workspaces_pb2,
 )
@@ -34,6 +35,7 @@ FILES = (
     invocation_pb2,
     keys_pb2,
     models_pb2,
+    prices_pb2,
     usage_pb2,
     workspaces_pb2,
 )
