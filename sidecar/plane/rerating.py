@@ -98,23 +98,12 @@ class Rerater:
             page = (await self._books.list_ratable(asked)).attempts
             if not page:
                 return sums
-            accounts = self._accounts(page)
-            costs = await asyncio.to_thread(rerated, page, accounts, self._prices)
-            for attempt, new in zip(page, costs, strict=True):
-                sums.add(attempt, new)
-            if revising is not None:
-                await self._write(page, costs, revising)
+            costs = await asyncio.to_thread(_worked_out, page, self._accounts(page), self._prices, sums)
+            if revising is not None and costs:
+                del revising.costs[:]
+                revising.costs.extend(costs)
+                await self._books.revise_costs(revising)
             asked.after.CopyFrom(page[-1].key)
-
-    async def _write(
-        self, page: Sequence[pb.RatableAttempt], costs: Sequence[Cost | None], revising: pb.ReviseCostsRequest
-    ) -> None:
-        del revising.costs[:]
-        for attempt, new in zip(page, costs, strict=True):
-            if new is not None:
-                revising.costs.add(key=attempt.key, cost=cost_to_proto(new))
-        if revising.costs:
-            await self._books.revise_costs(revising)
 
     def _accounts(self, page: Sequence[pb.RatableAttempt]) -> Mapping[_Place, Account]:
         return {place: self._account(*place) for place in {_place(each) for each in page}}
@@ -132,12 +121,21 @@ class Rerater:
         return Account(provider, kind, kind, "", price_provider=alike.price_provider if alike else "")
 
 
-def rerated(page: Sequence[pb.RatableAttempt], accounts: Mapping[_Place, Account], prices: Prices) -> list[Cost | None]:
-    """One an attempt; None: it stays as it is, for nothing has changed or no price is known."""
-    return [_rerated(each, accounts[_place(each)], prices) for each in page]
+def _worked_out(
+    page: Sequence[pb.RatableAttempt], accounts: Mapping[_Place, Account], prices: Prices, sums: Sums
+) -> list[pb.RevisedCost]:
+    """What has another cost now; all of the page is added to `sums`."""
+    changed = []
+    for attempt in page:
+        new = rerated(attempt, accounts[_place(attempt)], prices)
+        sums.add(attempt, new)
+        if new is not None:
+            changed.append(pb.RevisedCost(key=attempt.key, cost=cost_to_proto(new)))
+    return changed
 
 
-def _rerated(attempt: pb.RatableAttempt, account: Account, prices: Prices) -> Cost | None:
+def rerated(attempt: pb.RatableAttempt, account: Account, prices: Prices) -> Cost | None:
+    """None: it stays as it is, for it comes to the same, or no price is known."""
     new = prices.cost(account, attempt.model_requested, attempt.model_reported, _usage(attempt), attempt.started_ns)
     return new if new.priced and _differs(new, attempt.cost) else None
 
