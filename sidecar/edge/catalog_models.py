@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from sidecar.core.aliases import OPERATION_OF
 from sidecar.core.call import Capability, Operation
 from sidecar.core.catalog import Account, Catalog
+from sidecar.edge.decode import MAX_NAME, invalid
 from sidecar.pricing import Pricing, RateCard
 from sidecar.routing.places import SLOTS
 from taximeter.v1 import catalog_pb2 as pb
@@ -39,7 +40,12 @@ def models(catalog: Catalog, pricing: Pricing, asked: pb.ListModelsRequest) -> p
 
 
 def prices(catalog: Catalog, pricing: Pricing, asked: pb.ListPricesRequest) -> pb.ListPricesResponse:
-    """Of the models in use, or of any one model that is asked for by name; the unpriced have no entry."""
+    """Of the models in use, or of any one model that is asked for by name; the unpriced have no entry.
+
+    Raises Refusal for what is longer than any name: price tables match it with patterns, for every account.
+    """
+    if len(asked.model) > MAX_NAME:
+        raise invalid([("model", f"must be at most {MAX_NAME} characters")])
     named = [(account, asked.model) for account in _accounts(catalog, asked.provider)] if asked.model else []
     found = pb.ListPricesResponse()
     for account, model in named or _known(catalog, asked.provider):

@@ -112,3 +112,11 @@ def test_the_models_of_the_operators_server_are_for_whom_it_serves(city: City, s
                 models.ListLocalModels(models_pb2.ListLocalModelsRequest())
         else:
             assert [each.name for each in models.ListLocalModels(models_pb2.ListLocalModelsRequest()).models]
+
+
+def test_a_model_with_a_name_of_megabytes_is_none(city: City) -> None:
+    """It would be compared with every pattern of every price table, for every account."""
+    with city.tenant("never") as client:
+        catalog: Any = client.service(catalog_pb2_grpc.CatalogServiceStub)
+        with pytest.raises(errors.TaximeterError, match="at most 128 characters"):
+            catalog.ListPrices(catalog_pb2.ListPricesRequest(model="x" * 3_000_000))
