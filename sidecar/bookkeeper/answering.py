@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pyarrow as pa
@@ -20,7 +21,8 @@ from sidecar.core.faults import Refusal, RefusalReason
 Context = grpc.ServicerContext
 CHUNK_BYTES = 1 << 20
 """Below the 4 MiB that a gRPC client takes by default."""
-
+MOST_SAID = 2000
+"""Bytes of an error's message."""
 
 ANY_SIZE = QueryLimits(timeout_s=120.0, any_size=True)
 """For files. An answer leaves as fast as it is taken, so its length costs time and no memory; but a caller who falls
@@ -70,11 +72,19 @@ def told(context: Context) -> Iterator[None]:
         _abort(context, Refusal("UNAVAILABLE", RefusalReason.LEDGER_UNAVAILABLE, said))
 
 
+def _clipped(text: str) -> str:
+    """What a trailer has room for, as gRPC sends it: percent-encoded."""
+    text = text[:MOST_SAID]
+    while (size := len(quote(text))) > MOST_SAID:
+        text = text[: len(text) * MOST_SAID // size]
+    return text
+
+
 def _abort(context: Context, refusal: Refusal) -> None:
     code, _ = grpc.StatusCode[refusal.grpc_status].value
     packed = Packed()
     packed.Pack(
         error_details_pb2.ErrorInfo(reason=refusal.reason.value, domain="taximeter", metadata=dict(refusal.metadata))
     )
-    status = status_pb2.Status(code=code, message=refusal.message[:2000], details=[packed])
+    status = status_pb2.Status(code=code, message=_clipped(refusal.message), details=[packed])
     context.abort_with_status(rpc_status.to_status(status))

@@ -43,7 +43,7 @@ def asked(request: usage_pb2.QueryUsageRequest, now: datetime) -> Page:
         raise invalid("page_size", "must not be negative")
     group_by = tuple(dict.fromkeys(_dimension(each) for each in request.group_by))
     digest = _digest(request)
-    until, after = _token(request.page_token, digest) if request.page_token else (None, None)
+    until, after = _token(request.page_token, digest, len(group_by)) if request.page_token else (None, None)
     return Page(
         start=start,
         end=until or end,
@@ -118,12 +118,14 @@ def _digest(request: usage_pb2.QueryUsageRequest) -> str:
     return hashlib.sha256(asked_for.SerializeToString(deterministic=True)).hexdigest()[:16]
 
 
-def _token(text: str, digest: str) -> tuple[datetime, tuple[str, ...]]:
+def _token(text: str, digest: str, dimensions: int) -> tuple[datetime, tuple[str, ...]]:
+    """Raises Refusal: anybody can write one."""
     try:
         own, end, after = json.loads(base64.urlsafe_b64decode(text.encode()))
-        until, group = datetime.fromisoformat(end), tuple(str(each) for each in after)
-    except (ValueError, TypeError):
+        until, group = datetime.fromisoformat(end).astimezone(UTC), tuple(str(each) for each in after)
+        "".join(group).encode()
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise invalid("page_token", "not a token of this service") from None
-    if own != digest:
+    if own != digest or len(group) != dimensions:
         raise invalid("page_token", "belongs to another question: ask again without it")
     return until, group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import stat
@@ -43,6 +44,14 @@ from tests.support.stack import clean_environment, until
 RECORDS = [record(seq, attempts=1 + seq % 3) for seq in range(120)]
 OWN = [each for each in RECORDS if each.workspace == "acme"]
 DAY = usage_pb2.Period(start=Timestamp(seconds=T0_NS // 10**9 - 1), end=Timestamp(seconds=T0_NS // 10**9 + 1000))
+
+
+def _token(end: str, after: str) -> str:
+    """As anybody could write one for the next page of the whole day."""
+    page = usage_pages.asked(usage_pb2.QueryUsageRequest(period=DAY), datetime.now(UTC))
+    return base64.urlsafe_b64encode(f'["{page.request}", "{end}", {after}]'.encode()).decode()
+
+
 ENDLESS = "SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b WHERE a.range + b.range = 7"
 
 BIG = "SELECT repeat('x', 1000) AS text FROM range(100000000)"
@@ -292,6 +301,11 @@ class TestQueryUsage:
             pytest.param({"page_size": -1}, "page_size", id="negative-page"),
             pytest.param({"page_token": "rubbish"}, "page_token", id="token-unreadable"),
             pytest.param({"page_token": "WyJ4IiwiMjAyNi0wMS0wMVQwMDowMDowMCIsW11d"}, "page_token", id="token-anothers"),
+            pytest.param({"page_token": _token("2026-01-01", "[" * 100_000)}, "page_token", id="token-deep"),
+            pytest.param({"page_token": _token("0001-01-01T00:00:00+14:00", "[]")}, "page_token", id="token-old"),
+            pytest.param({"page_token": _token("2026-01-01", r'["\ud800"]')}, "page_token", id="token-no-text"),
+            pytest.param({"page_token": _token("2026-01-01", '["a"]')}, "page_token", id="token-of-other-groups"),
+            pytest.param({"filters": {"\U0001f600" * 9999: "x"}}, "filters", id="filter-that-fits-no-trailer"),
             pytest.param({"group_by": [0]}, "group_by", id="dimension-unspecified"),
             pytest.param({"group_by": [99]}, "group_by", id="dimension-unknown"),
             pytest.param({"filters": {"colour": "red"}}, "filters", id="filter-unknown"),
