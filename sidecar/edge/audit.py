@@ -16,6 +16,7 @@ from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import metering
 from sidecar.edge.access import workspace_of
 from sidecar.edge.moments import ns_of
+from sidecar.edge.roles import ACCESS
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.plane.plane import ControlPlane
 from taximeter.v1 import audit_pb2 as pb
@@ -50,9 +51,11 @@ class AuditService:
     async def _list(self, asked: pb.ListAuditRequest, rpc: Rpc) -> pb.ListAuditResponse:
         """Raises Refusal (INVALID_REQUEST, WORKSPACE_MISMATCH, CONTROL_UNAVAILABLE)."""
         size = _size(asked.page_size)
+        workspace = _workspace(rpc, asked.workspace_id)
+        start_ns = ns_of(asked.period.start, "period.start") if asked.period.HasField("start") else 0
         query = AuditQuery(
-            workspace=_workspace(rpc, asked.workspace_id),
-            since_ns=ns_of(asked.period.start, "period.start") if asked.period.HasField("start") else None,
+            workspace=workspace,
+            since_ns=max(start_ns, self._since_ns(rpc)),
             until_ns=ns_of(asked.period.end, "period.end") if asked.period.HasField("end") else None,
             action=asked.action,
             actor=asked.actor,
@@ -67,7 +70,10 @@ class AuditService:
     async def _export(self, asked: pb.ExportAuditRequest, rpc: Rpc, write: Callable[[bytes], Awaitable[None]]) -> None:
         """Ends when all has been told; with `follow`, when the caller hangs up."""
         query = AuditQuery(
-            workspace=_workspace(rpc, asked.workspace_id), after_sequence=asked.after_sequence, limit=LINES
+            workspace=_workspace(rpc, asked.workspace_id),
+            since_ns=self._since_ns(rpc),
+            after_sequence=asked.after_sequence,
+            limit=LINES,
         )
         while True:
             known = self._plane.audit_sequence
@@ -79,6 +85,13 @@ class AuditService:
                 return
             else:
                 await self._plane.audited(max(known, query.after_sequence or 0))
+
+    def _since_ns(self, rpc: Rpc) -> int:
+        """A workspace that was deleted may have had the same name: its past is not for the people of this one."""
+        if ACCESS[rpc.method].reaches_all(rpc.identity):
+            return 0
+        workspace = self._plane.control.workspaces.get(rpc.identity.workspace)
+        return workspace.created_ns if workspace else 0
 
 
 def _asked(query: AuditQuery, store: ControlStore) -> tuple[AuditEntry, ...]:

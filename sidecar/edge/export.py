@@ -41,10 +41,10 @@ def _lines(control: Control, workspace: str) -> Iterator[bytes]:
 
 
 async def _audit(plane: ControlPlane, workspace: str) -> AsyncIterator[bytes]:
-    """The oldest first."""
-    after = 0
+    """The oldest first; not of a deleted workspace that had the same name."""
+    after, since_ns = 0, plane.control.workspaces[workspace].created_ns
     while True:
-        query = AuditQuery(workspace=workspace, after_sequence=after, limit=_PAGE)
+        query = AuditQuery(workspace=workspace, since_ns=since_ns, after_sequence=after, limit=_PAGE)
         entries = await plane.ask(lambda store, query=query: store.audit(query))  # type: ignore[misc]
         if not entries:
             return

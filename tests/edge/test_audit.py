@@ -233,3 +233,15 @@ async def test_one_that_follows_asks_the_store_only_when_something_has_come(at: 
         assert [line["sequence"] for line in _parsed(await following.read())] == [7]
     following.cancel()
     assert asked <= 4
+
+
+async def test_the_past_of_a_deleted_workspace_of_the_same_name_is_the_operators_to_read(at: Stage) -> None:
+    await at.plane.change(ANNA, lambda change: change.erase_workspace("acme"))
+    await at.plane.change(
+        ANNA, lambda change: change.put("workspace.create", Workspace("acme", created_ns=change.now_ns))
+    )
+    told = {caller: await at.listed(caller, workspace_id="acme") for caller in ("acme/admin", "default/admin")}
+    actions = {caller: [entry.action for entry in answer.entries] for caller, answer in told.items()}
+    assert actions["acme/admin"] == ["workspace.create"]
+    assert [line["action"] for line in await at.lines("acme/admin")] == ["workspace.create"]
+    assert actions["default/admin"][2:] == ["budget.delete", "budget.update", "budget.create", "workspace.create"]
