@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sidecar.budget.account import UNITS, Account, limits_of
 from sidecar.budget.alerts import Alert
@@ -12,8 +11,7 @@ from sidecar.core.control import Budget, BudgetScope
 from sidecar.core.money import MILLION
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """The most that one attempt can come to."""
 
     input_picodollars: int | None
@@ -26,8 +24,7 @@ class Bound:
     choices: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(NamedTuple):
     """What a call counts for; the alias is empty where it names none."""
 
     workspace: str
@@ -78,27 +75,26 @@ Most = tuple[int, int, bool]
 
 def most(bounds: Sequence[Bound], cut: int | None = None) -> Most:
     """`cut`: no choice has more output tokens than this. Measure by measure, the dearest counts."""
-    if len(bounds) == 1:
-        return comes_to(bounds[0], cut)
-    each = [comes_to(bound, cut) for bound in bounds]
-    return (
-        max((picodollars for picodollars, _, _ in each), default=0),
-        max((tokens for _, tokens, _ in each), default=0),
-        all(priced for _, _, priced in each),
-    )
+    dearest = longest = 0
+    all_priced = True
+    for bound in bounds:  # no max() over generators: twice as fast
+        picodollars, tokens, priced = comes_to(bound, cut)
+        dearest = max(dearest, picodollars)
+        longest = max(longest, tokens)
+        all_priced = all_priced and priced
+    return dearest, longest, all_priced
 
 
 def comes_to(bound: Bound, cut: int | None = None) -> Most:
     """A token costs whole picodollars here, rounded up: so no rounding of a cost, however it is split into meters,
     exceeds it."""
-    output = bound.output_tokens
+    picodollars, output_price, input_tokens, output, choices = bound
     if cut is not None and output > cut:
         output = cut
-    output *= bound.choices
-    tokens, picodollars = bound.input_tokens + output, bound.input_picodollars
+    output *= choices
     if picodollars is None:
-        return 0, tokens, False
-    return picodollars + -(-bound.output_price // MILLION) * output, tokens, True
+        return 0, input_tokens + output, False
+    return picodollars + -(-output_price // MILLION) * output, input_tokens + output, True
 
 
 class Part:

@@ -28,7 +28,9 @@ def bounded_input(call: Call) -> int:
     if isinstance(payload, payload_pb2.ChatRequest):
         if payload.tools:
             tokens += TOOLS_TOKENS
-        tokens += sum(_beyond(part) for message in payload.messages if message.parts for part in message.parts)
+        for message in payload.messages:
+            if not message.HasField("text"):  # then it has no parts
+                tokens += sum(map(_beyond, message.parts))
     return tokens
 
 
@@ -43,13 +45,12 @@ def _beyond(part: payload_pb2.ContentPart) -> int:
 
 def bound_of(planned: Planned, lengths: Lengths, input_tokens: int, prices: Prices) -> Bound:
     """Of one attempt there. `lengths` and `input_tokens`: the call's, by `lengths_of` and `bounded_input`."""
-    most = prices.ceiling(planned.account, planned.target.model)
     context = planned.context_tokens
-    tokens_in = min(input_tokens, context) if context else input_tokens
-    tokens_out, choices = lengths.longest(planned.most_output_tokens), lengths.choices
+    tokens_in = context if 0 < context < input_tokens else input_tokens
+    tokens_out = lengths.longest(planned.most_output_tokens)
+    most = prices.ceiling(planned.account, planned.target.model)
     if most is None:
-        return Bound(None, 0, tokens_in, tokens_out, choices)
+        return Bound(None, 0, tokens_in, tokens_out, lengths.choices)
     price_in, price_out = most.at(tokens_in)
-    return Bound(
-        -(-tokens_in * price_in // MILLION) + most.request + _ROUNDING, price_out, tokens_in, tokens_out, choices
-    )
+    dearest = -(-tokens_in * price_in // MILLION) + most.request + _ROUNDING
+    return Bound(dearest, price_out, tokens_in, tokens_out, lengths.choices)

@@ -152,9 +152,10 @@ class Invoker:
     def _reserved(self, bracket: Bracket, made: Plan) -> Plan:
         """The plan as far as budgets let it go. Raises Refusal."""
         call, budgets = bracket.call, self._rooms.budgets
-        if not budgets.watches(Who(call.workspace, call.alias, call.caller)):
+        who = Who(call.workspace, call.alias, call.caller)
+        if not budgets.watches(who):
             return made
-        bracket.outlay = outlay = Outlay(call, budgets, self._rooms.prices)
+        bracket.outlay = outlay = Outlay(call, who, budgets, self._rooms.prices)
         targets, skips = outlay.open(made.targets)
         if not skips:
             return made

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf.struct_pb2 import Struct
 
 from sidecar.core.call import Call, CallRecord, Operation
 from taximeter.v1 import payload_pb2
 
-ANSWERS = frozenset({Operation.CHAT, Operation.COMPLETION})
+_ANSWERS = (Operation.CHAT, Operation.COMPLETION)
 """Operations whose answer is counted in tokens."""
-_LIMITS = frozenset({
-    *("maxtokens", "maxcompletiontokens", "maxoutputtokens", "maxnewtokens", "maxtokenstosample", "numpredict"),
-})  # fmt: skip
+_LIMITS = frozenset(
+    ("maxtokens", "maxcompletiontokens", "maxoutputtokens", "maxnewtokens", "maxtokenstosample", "numpredict")
+)
 _COUNTS = frozenset({"n", "bestof", "candidatecount", "numgenerations"})
 """What providers call `max_tokens` and `choice_count` in their own options, without underscores and capitals."""
 _DEEPEST = 2
@@ -22,8 +22,7 @@ _DEEPEST = 2
 _MOST_TOKENS, _MOST_CHOICES = 2**31 - 1, 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
+class Lengths(NamedTuple):
     tokens: int | None
     """Of each answer; None: the model's own limit."""
     choices: int = 1
@@ -41,7 +40,7 @@ NO_ANSWER = Lengths(0)
 
 def lengths_of(call: Call) -> Lengths:
     """Each prompt of a completion has its own answers, of which the best are given and all are billed."""
-    if call.operation not in ANSWERS:
+    if call.operation not in _ANSWERS:
         return NO_ANSWER
     tokens, choices, prompts = call.parameters.max_tokens, call.parameters.choice_count or 1, 1
     payload, options_tokens = call.payload, 0
@@ -60,7 +59,7 @@ def lengths_of(call: Call) -> Lengths:
 
 def lengths_recorded(record: CallRecord) -> Lengths:
     """As far as a record tells."""
-    if record.operation not in ANSWERS:
+    if record.operation not in _ANSWERS:
         return NO_ANSWER
     return Lengths(record.parameters.max_tokens, record.parameters.choice_count or 1)
 

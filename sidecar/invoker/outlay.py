@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
+from operator import not_
 from typing import Any
 
-from sidecar.budget import Budgets, BudgetUnknown, Hold, OverBudget, Who
+from sidecar.budget import Bound, Budgets, BudgetUnknown, Hold, OverBudget, Who
 from sidecar.core.call import Attempt, Call, Skip
 from sidecar.core.catalog import Key
 from sidecar.core.control import BudgetScope
 from sidecar.invoker import refusals
 from sidecar.invoker.bounds import bound_of, bounded_input
-from sidecar.invoker.lengths import ANSWERS, lengths_of
+from sidecar.invoker.lengths import NO_ANSWER, lengths_of
 from sidecar.invoker.meter import Prices
 from sidecar.invoker.payloads import with_max_tokens
 from sidecar.routing import Planned
@@ -23,15 +25,29 @@ class Outlay:
     """Of a call that budgets watch."""
 
     __slots__ = (
-        *("_budgets", "_call", "_cut", "_input_tokens", "_lengths", "_payload", "_prices", "alerts", "granted", "hold"),
+        *(
+            "_bounds",
+            "_budgets",
+            "_call",
+            "_cut",
+            "_payload",
+            "_prices",
+            "_targets",
+            "_who",
+            "alerts",
+            "granted",
+            "hold",
+        ),
     )
 
-    def __init__(self, call: Call, budgets: Budgets, prices: Prices) -> None:
+    def __init__(self, call: Call, who: Who, budgets: Budgets, prices: Prices) -> None:
         self._call = call
+        self._who = who
         self._budgets = budgets
         self._prices = prices
-        self._input_tokens = bounded_input(call)
-        self._lengths = lengths_of(call)
+        self._targets: Sequence[Planned] = ()
+        self._bounds: Sequence[Bound] = ()
+        """Of each of them."""
         self._cut: int | None = None
         self._payload: Any = call.payload
         self.hold: Hold | None = None
@@ -46,23 +62,20 @@ class Outlay:
 
         Raises Refusal (BUDGET_EXCEEDED, PRICE_UNKNOWN, BUDGET_UNKNOWN).
         """
-        call = self._call
-        who = Who(call.workspace, call.alias, call.caller)
-        bounds = {each.target: bound_of(each, self._lengths, self._input_tokens, self._prices) for each in targets}
+        call, prices = self._call, self._prices
+        lengths, input_tokens = lengths_of(call), bounded_input(call)
+        bounds = [bound_of(each, lengths, input_tokens, prices) for each in targets]
         skips: list[Skip] = []
-        if self._budgets.needs_price(who):
-            fit = [each for each in targets if bounds[each.target].input_picodollars is not None]
-            skips = [Skip(each.target, "UNPRICED", UNPRICED) for each in targets if each not in fit]
-            if not fit:
+        if None in [bound.input_picodollars for bound in bounds] and self._budgets.needs_price(self._who):
+            priced = [bound.input_picodollars is not None for bound in bounds]
+            if not any(priced):
                 raise refusals.price_unknown(targets)
-            targets = fit
+            skips = [Skip(each.target, "UNPRICED", UNPRICED) for each in compress(targets, map(not_, priced))]
+            targets, bounds = list(compress(targets, priced)), list(compress(bounds, priced))
+        self._targets, self._bounds = targets, bounds
         try:
             self.hold = self._budgets.reserve(
-                who,
-                [bounds[each.target] for each in targets],
-                call.deadline_s,
-                shrinkable=call.operation in ANSWERS,
-                call_id=call.call_id,
+                self._who, bounds, call.deadline_s, shrinkable=lengths is not NO_ANSWER, call_id=call.call_id
             )
         except OverBudget as over:
             raise self._refused(over) from None
@@ -77,7 +90,7 @@ class Outlay:
         """
         if self.hold is None:
             return None
-        bound = bound_of(planned, self._lengths, self._input_tokens, self._prices)
+        bound = next(compress(self._bounds, [each is planned for each in self._targets]))
         try:
             over = self.hold.attempt(key.key_id, bound, *_spent(before))
         except BudgetUnknown as unknown:
