@@ -24,13 +24,13 @@ _USD = re.compile(r"[0-9]{1,7}(\.[0-9]{1,12})?")
 Wrong = list[tuple[str, str]]
 """(field path, what is wrong there)."""
 
-SCOPES: Mapping[int, BudgetScope] = {
+SCOPES: Mapping[pb.BudgetScope.ValueType, BudgetScope] = {
     pb.BUDGET_SCOPE_WORKSPACE: BudgetScope.WORKSPACE,
     pb.BUDGET_SCOPE_KEY: BudgetScope.KEY,
     pb.BUDGET_SCOPE_ALIAS: BudgetScope.ALIAS,
     pb.BUDGET_SCOPE_CALLER: BudgetScope.CALLER,
 }
-WINDOWS: Mapping[int, Window] = {
+WINDOWS: Mapping[pb.BudgetWindow.ValueType, Window] = {
     pb.BUDGET_WINDOW_DAY: Window.DAY,
     pb.BUDGET_WINDOW_WEEK: Window.WEEK,
     pb.BUDGET_WINDOW_MONTH: Window.MONTH,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import grpc
@@ -72,6 +73,11 @@ class Bookkeeper(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.BackupRequest, context: grpc.ServicerContext
     ) -> Iterator[ledger_pb2.BackupResponse]:
         raise AssertionError("readers make no copies")
+
+    def _never(self, request: Any, context: Any) -> Any:
+        raise AssertionError("readers ask nothing of the sort")
+
+    BudgetSpent = EraseWorkspace = ListRatable = ReviseCosts = _never
 
     def GetStatus(  # noqa: N802
         self, request: ledger_pb2.GetStatusRequest, context: grpc.ServicerContext

@@ -152,7 +152,9 @@ def test_the_control_store_is_shown_without_its_password(tmp_path: Path, secret:
     assert secret not in repr(loaded)
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:p/w@h/d", "mysql://h/d", "sqlite://x.db", "postgresql://u:p@w@h/d", "d.db"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p/w@h/d", "mysql://h/d", "sqlite://x.db", "postgresql://u:p@w@h/d", "d.db"]
+)
 def test_what_is_no_control_store_is_refused_unseen(tmp_path: Path, url: str) -> None:
     refused = outcome({"TAXIMETER_CONTROL_URL": url}, tmp_path)
     assert isinstance(refused, ConfigErrors)

@@ -33,7 +33,9 @@ def imports(tree: ast.Module) -> set[str]:
     [
         pytest.param("duckdb", ("sidecar/bookkeeper/ledger", "analytics/source.py"), id="duckdb: ledger, file reader"),
         pytest.param("opentelemetry", ("sidecar/bookkeeper/telemetry/",), id="opentelemetry: telemetry"),
-        pytest.param("httpx", ("sidecar/providers/transport.py", "sidecar/vault/http.py"), id="httpx: transport, vault"),
+        pytest.param(
+            "httpx", ("sidecar/providers/transport.py", "sidecar/vault/http.py"), id="httpx: transport, vault"
+        ),
         pytest.param("sqlalchemy", ("sidecar/control/",), id="sqlalchemy: control store"),
         pytest.param("genai_prices", ("sidecar/pricing/",), id="genai_prices: pricing"),
         pytest.param("streamlit", ("dashboards/",), id="streamlit: dashboards"),

@@ -107,7 +107,9 @@ class FakeSidecar(
 
     def EstimateCost(self, request: Any, context: Any) -> catalog_pb2.EstimateCostResponse:  # noqa: N802
         self.asked.append(request)
-        return catalog_pb2.EstimateCostResponse(estimates=[{"input_tokens": 3, "cost_usd": "0.000123"}])
+        return catalog_pb2.EstimateCostResponse(
+            estimates=[catalog_pb2.CostEstimate(input_tokens=3, cost_usd="0.000123")]
+        )
 
     def Reload(self, request: Any, context: Any) -> config_pb2.ReloadResponse:  # noqa: N802
         return config_pb2.ReloadResponse(generation=2, changes=["dry" if request.dry_run else "wet"])

@@ -120,9 +120,9 @@ class Rig:
         self.health = Health(self.catalog.breaker, Clock(), self.catalog.time_scale)
         self.limits = Limits(Clock(), self.catalog.time_scale)
         self.invoker = Invoker(
-            catalog=lambda _workspace: self.catalog, wires=wire, transport=self.transport, pricing=self.tariff, estimate=estimate,
-            journal=self.book, health=self.health, limits=self.limits, budgets=self.budgets, clock=Clock(),
-            random=lambda: 0.5, log=self.notes, explains=lambda: self.explaining,
+            catalog=lambda _workspace: self.catalog, wires=wire, transport=self.transport, pricing=self.tariff,
+            estimate=estimate, journal=self.book, health=self.health, limits=self.limits, budgets=self.budgets,
+            clock=Clock(), random=lambda: 0.5, log=self.notes, explains=lambda: self.explaining,
         )  # fmt: skip
 
     @property
