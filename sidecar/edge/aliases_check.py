@@ -23,9 +23,14 @@ from taximeter.v1 import invocation_pb2
 
 MAX_TARGETS = 32
 MAX_PARAMETERS = 32
+MAX_PARAMETER_BYTES = 64 * 1024
+"""They go into every call."""
 MAX_NUMBER = 1_000_000
 MAX_TEXT = 256
 LONGEST_S = 86_400
+OPTIONS = "provider_options"
+NOT_OPTIONS = frozenset({"messages", "prompt", "input", "inputs", "contents", "texts", "model", "stream"})
+"""Of a call's content, as providers name it, and of what metering stands on."""
 _MODALITIES = {
     pb.MODALITY_TEXT: KeyScope.TEXT,
     pb.MODALITY_IMAGE: KeyScope.IMAGE,
@@ -74,7 +79,7 @@ def _targets(made: pb.AliasDefinition, catalog: Catalog, today: date) -> Iterato
     if len(made.targets) > MAX_TARGETS:
         yield "alias.targets", f"at most {MAX_TARGETS} are kept"
     first: dict[tuple[str, str], int] = {}
-    for place, target in enumerate(made.targets):
+    for place, target in enumerate(made.targets[:MAX_TARGETS]):
         at = f"alias.targets[{place}]"
         same = first.setdefault((target.provider, target.model), place)
         if same != place:
@@ -161,6 +166,9 @@ def _parameters(made: pb.AliasDefinition) -> Iterator[Violation]:
     if len(made.parameters.fields) > MAX_PARAMETERS:
         yield "alias.parameters", f"at most {MAX_PARAMETERS} are kept"
         return
+    if made.parameters.ByteSize() > MAX_PARAMETER_BYTES:
+        yield "alias.parameters", f"must have at most {MAX_PARAMETER_BYTES} bytes"
+        return
     if not payloads.finite(made.parameters):
         yield "alias.parameters", "numbers must be finite"
         return
@@ -185,3 +193,12 @@ def _parameter(name: str, value: object, kinds: list[type[Message]], at: str) ->
         yield at, f"is not of the type of {known[0].DESCRIPTOR.name}.{name}"
     else:
         yield from payloads.numbers(made[0], "alias.parameters")
+    if name == OPTIONS and isinstance(value, Mapping):
+        yield from _options(value, at)
+
+
+def _options(said: Mapping[str, object], at: str) -> Iterator[Violation]:
+    """What stands there goes over what the call says: content, too."""
+    for provider, fields in said.items():
+        for name in NOT_OPTIONS.intersection(fields) if isinstance(fields, Mapping) else ():
+            yield f"{at}.{provider[:MAX_TEXT]}.{name}", "is for each call to say, not for its alias"
