@@ -82,6 +82,8 @@ def update(name: str, file: str, wish: Wish, *, address: str, as_json: bool) -> 
     """What was not said stays; a file sets the whole. Returns an exit code."""
     from taximeter.v1 import aliases_pb2 as pb
 
+    if not file and wish == Wish():
+        fail("nothing is said that would change: name options, or a --file", Exit.USAGE)
     with _aliases(address) as aliases:
         if file:
             definition, expected = read_file(file), 0

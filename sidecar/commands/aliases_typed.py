@@ -118,12 +118,19 @@ def _merge(definition: pb.AliasDefinition | None, said: Mapping[str, Any]) -> pb
 
 
 def _long(field: str, value: Any) -> Any:
-    """ "round-robin" -> "ROUTING_STRATEGY_ROUND_ROBIN"; what is long already stays."""
+    """ "round-robin" -> "ROUTING_STRATEGY_ROUND_ROBIN"; what is long already stays. A mistake ends the command."""
+    from taximeter.v1 import aliases_pb2 as pb
+
     prefix = _SHORT.get(field)
-    if prefix is None or not isinstance(value, str) or value.startswith(prefix):
+    if prefix is None or not isinstance(value, str):
         return value
-    word = "unspecified" if value == NONE else value
-    return f"{prefix}_{word.strip().upper().replace('-', '_')}"
+    word = "unspecified" if value == NONE else value.strip().upper().replace("-", "_").removeprefix(f"{prefix}_")
+    kind = pb.AliasDefinition.DESCRIPTOR.fields_by_name[field].enum_type
+    known = {each.removeprefix(f"{prefix}_"): each for each in (kind.values_by_name if kind is not None else ())}
+    if word.upper() not in known:
+        short = [each.lower().replace("_", "-") for each in known if each != "UNSPECIFIED"]
+        fail(f"{field.replace('_', ' ')} {value!r}: one of {', '.join(short)}, or {NONE}", Exit.USAGE)
+    return known[word.upper()]
 
 
 def _limit(limits: pb.AliasLimits, name: str, typed: str | None) -> None:

@@ -42,6 +42,8 @@ def client(address: str, timeout_s: float = 30.0) -> Iterator[Client]:
     except TaximeterError as failed:
         if isinstance(failed, SidecarUnavailable) and not failed.reason:
             fail(f"no sidecar answers at {at}. Start one (`taximeter up`), or say where: --address", Exit.UNREACHABLE)
+        if failed.code == "UNIMPLEMENTED" and not failed.reason:  # said by gRPC: nobody there serves it
+            fail(f"the sidecar at {at} is older than this command, and does not know it: update it, and start it again")
         if failed.metering is not None:
             tell_attempts(failed.metering)
         if failed.code == "DEADLINE_EXCEEDED":  # said by our clock or by the sidecar's

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.cli import Shell
+from tests.support.fakesidecar import FakeSidecar, served
 
 pytestmark = pytest.mark.xdist_group("cli")
 ANSWER = "Seven words that a provider once said."
@@ -79,6 +80,17 @@ def test_without_a_sidecar_it_says_how_to_start_one(nowhere: Shell) -> None:
     done = nowhere.run("invoke", "hello")
     assert done.code == 3
     assert "taximeter up" in done.err
+
+
+@pytest.mark.parametrize(
+    "command", ["keys list", "aliases list", "budgets list", "tokens whoami", "workspaces list", "audit"]
+)
+def test_a_sidecar_that_is_older_than_a_command_is_to_be_updated(nowhere: Shell, command: str) -> None:
+    with served(FakeSidecar()) as address:
+        done = nowhere.run(*command.split(), TAXIMETER_ADDRESS=address)
+    assert (done.code, done.out) == (1, "")
+    assert "is older than this command" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_providers_lists_what_is_set_up_and_names_the_rest(shell: Shell) -> None:
