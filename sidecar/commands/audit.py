@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sidecar.arguments import Exit
+from sidecar.commands.audit_shown import what_changed
 from sidecar.commands.calling import client
 from sidecar.commands.context import out, print_json
 from sidecar.commands.reading import period
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 COLUMNS = ("#", "when", "workspace", "actor", "from", "action", "subject", "what changed")
-_SHOWN = 40
-"""Characters of one value in the table."""
-_TOLD_BY_OTHERS = frozenset({"created_ns", "created_by", "workspace", "version"})
+WHOLE = ("when", "actor", "action", "subject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def list_(question: Question, *, wide: bool, address: str, as_json: bool) -> int
         for entry in found:
             print_json(MessageToDict(entry))
     elif found:
-        show_table(COLUMNS, map(row, found), right=("#",), whole=("actor", "action"), spare=("from", "#"), wide=wide)
+        show_table(COLUMNS, map(row, found), right=("#",), whole=WHOLE, spare=("from", "#", "workspace"), wide=wide)
     else:
         out.print(f"nothing was changed between {span.start:%Y-%m-%d %H:%M} and {span.end:%Y-%m-%d %H:%M} UTC")
     return Exit.OK
@@ -70,36 +68,6 @@ def row(entry: pb.AuditEntry) -> tuple[object, ...]:
     at = entry.at.ToDatetime()
     where = (entry.workspace_id, entry.actor, entry.origin, entry.action, entry.subject)
     return (entry.sequence, f"{at:%Y-%m-%d %H:%M:%S}", *where, what_changed(entry))
-
-
-def what_changed(entry: pb.AuditEntry) -> str:
-    """ "enabled: true -> false, label: a -> b"; of something new, what is set; of something gone, nothing."""
-    from google.protobuf.json_format import MessageToDict
-
-    before: Mapping[str, Any] = MessageToDict(entry.before)
-    after: Mapping[str, Any] = MessageToDict(entry.after)
-    if not entry.HasField("after"):
-        return ""
-    if not entry.HasField("before"):
-        return ", ".join(
-            f"{name}: {_shown(value)}" for name, value in sorted(after.items()) if _tells(name, value, entry)
-        )
-    return ", ".join(
-        f"{name}: {_shown(before.get(name))} -> {_shown(value)}"
-        for name, value in sorted(after.items())
-        if before.get(name) != value
-    )
-
-
-def _tells(name: str, value: object, entry: pb.AuditEntry) -> bool:
-    return value not in (None, "", False) and name not in _TOLD_BY_OTHERS and value != entry.subject
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():  # a Struct has no integers
-        value = int(value)
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _found(audit: AuditServiceStub, question: Question, start: Any, end: Any) -> Iterator[pb.AuditEntry]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from taximeter.v1.budgets_pb2_grpc import BudgetServiceStub
 
 NONE = "none"
+WHOLE = ("budget", "of", "state", "begins anew")
+SPARE = ("budget", "refused", "held", "left", "begins anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def create(
     named = [(scope, subject) for scope, subject in subjects.items() if subject]
     if len(named) > 1:
         fail("a budget is of one thing: --key, --alias or --caller; without, of the workspace", Exit.USAGE)
+    if not any(limit and limit.strip().lower() != NONE for limit in (wish.usd, wish.tokens, wish.requests)):
+        fail("say what it limits: at least one of --usd, --tokens and --requests", Exit.USAGE)
     scope, subject = named[0] if named else ("workspace", "")
     budget = pb.Budget(
         workspace_id=workspace,
@@ -95,8 +99,8 @@ def list_(*, workspace: str, wide: bool, address: str, as_json: bool) -> int:
         for budget in found:
             _print(budget)
     elif found:
-        spare = ("made by", "unpriced", "soft alert")
-        show_table(COLUMNS, map(row, found), whole=("budget",), spare=spare, wide=wide)
+        spare = ("made by", "unpriced", "soft alert", "name")
+        show_table(COLUMNS, map(row, found), whole=("budget", "of"), spare=spare, wide=wide)
     else:
         out.print("no budgets: `taximeter budgets create --usd 100` makes one of a month")
     return Exit.OK
@@ -115,7 +119,7 @@ def status(budget_id: str, *, workspace: str, wide: bool, address: str, as_json:
     elif found:
         rows = [cells for each in found for cells in standing(each)]
         right = ("limit", "spent", "held", "left", "used", "forecast", "refused")
-        show_table(STANDING, rows, right=right, whole=("budget",), spare=("budget", "refused", "held"), wide=wide)
+        show_table(STANDING, rows, right=right, whole=WHOLE, spare=SPARE, wide=wide)
     else:
         out.print("no budgets: `taximeter budgets create --usd 100` makes one of a month")
     return Exit.OK

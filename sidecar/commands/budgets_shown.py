@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sidecar.commands.show import count, usd
+from sidecar.commands.show import about, count, usd
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -32,9 +32,11 @@ def row(budget: pb.Budget) -> tuple[object, ...]:
 
 
 def of(budget: pb.Budget) -> str:
-    """ "workspace", "alias smart"."""
+    """ "workspace", "alias smart", "key_01m7..."."""
     from taximeter.v1 import budgets_pb2 as pb
 
+    if budget.scope == pb.BUDGET_SCOPE_KEY:
+        return budget.subject
     scope = pb.BudgetScope.Name(budget.scope).removeprefix("BUDGET_SCOPE_").lower()
     return f"{scope} {budget.subject}".rstrip()
 
@@ -56,8 +58,7 @@ def standing(status: pb.BudgetStatus) -> Iterator[tuple[object, ...]]:
     begins = when(status.window_end) if status.HasField("window_end") else "never"
     for measure in status.measures:
         spent = (amount(measure.unit, text) for text in (measure.limit, measure.spent, measure.held, measure.remaining))
-        ahead = amount(measure.unit, measure.forecast) if measure.HasField("forecast") else None
-        yield (*known, *spent, f"{measure.used_percent:.1f} %", ahead, count(status.refused), begins)
+        yield (*known, *spent, f"{measure.used_percent:.1f} %", _ahead(measure), count(status.refused), begins)
     if not status.measures:
         yield (*known, *[None] * 6, count(status.refused), begins)
 
@@ -77,6 +78,12 @@ def line(status: pb.BudgetStatus) -> str:
 
 def amount(unit: str, text: str) -> str:
     return usd(Decimal(text)) if unit == "usd" else count(int(text))
+
+
+def _ahead(measure: pb.BudgetMeasure) -> str | None:
+    if not measure.HasField("forecast"):
+        return None
+    return about(Decimal(measure.forecast)) if measure.unit == "usd" else count(int(measure.forecast))
 
 
 def when(at: Timestamp) -> str:

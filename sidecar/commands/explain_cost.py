@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING
 
 from sidecar.arguments import Exit
 from sidecar.commands.context import err, out, print_json
 from sidecar.commands.explain import ALONE, Wish, asked, by_configuration, by_sidecar, named
+from sidecar.commands.show import about
 from sidecar.commands.tables import show_table
-from sidecar.core.money import usd_text
+from sidecar.core.money import to_usd
 
 if TYPE_CHECKING:
     from taximeter.v1 import catalog_pb2
@@ -45,7 +47,7 @@ def _row(number: int, each: catalog_pb2.CostEstimate) -> tuple[object, ...]:
         f"{each.input_tokens:,}",
         f"{each.output_tokens:,}",
         f"${each.cost_usd}" if each.HasField("cost_picodollars") else "unknown",
-        f"${usd_text(each.bound_picodollars)}" if each.HasField("bound_picodollars") else None,
+        about(to_usd(each.bound_picodollars), ROUND_CEILING) if each.HasField("bound_picodollars") else None,
         each.price_source,
         each.price_version,
     )

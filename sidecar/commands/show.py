@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 
@@ -16,6 +16,12 @@ def usd(amount: Decimal | None) -> str:
     text = f"{amount:.12f}".rstrip("0")
     whole, _, decimals = text.partition(".")
     return f"${int(whole):,}.{decimals.ljust(2, '0')}"
+
+
+def about(amount: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
+    """Dollars of which nobody knows more: to the cent, below ten dollars to four digits that tell something."""
+    digits = min(max(2, 3 - amount.adjusted()), 12) if amount else 2
+    return usd(amount.quantize(Decimal(1).scaleb(-digits), rounding))
 
 
 def count(number: float | None) -> str:

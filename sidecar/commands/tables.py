@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import ConsoleDimensions
 from rich.table import Table
 
-from sidecar.commands.context import PIPED_WIDTH, err, out
+from sidecar.commands.context import err, out
 
 GAP = 2
 """Between two columns."""
@@ -30,8 +30,9 @@ def show_table(
     """
     cells = [[text(cell) for cell in row] for row in rows]
     ends = [[text(cell) for cell in total]] if total else []
-    width = max(out.width, PIPED_WIDTH) if wide else out.width
-    kept = fitting(widths(columns, [*cells, *ends]), spare, width)
+    needed = widths(columns, [*cells, *ends])
+    width = max(out.width, taken(needed, columns)) if wide or not out.is_terminal else out.width
+    kept = fitting(needed, spare, width)
     drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
     for name in kept:
         one_line = wide or name in right or name in whole
@@ -62,8 +63,13 @@ def fitting(needed: Mapping[str, int], spare: Sequence[str], width: int) -> list
     """The columns to show: as many of `spare` go, from the first on, as it takes."""
     kept = list(needed)
     for name in spare:
-        if sum(needed[each] for each in kept) + GAP * (len(kept) - 1) <= width:
+        if taken(needed, kept) <= width:
             break
         if name in kept:
             kept.remove(name)
     return kept
+
+
+def taken(needed: Mapping[str, int], columns: Sequence[str]) -> int:
+    """The characters that these columns take side by side."""
+    return sum(needed[each] for each in columns) + GAP * (len(columns) - 1)

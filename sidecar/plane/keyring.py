@@ -231,7 +231,7 @@ def _limit(change: Change, actor: Actor, key: ProviderKey, limits: Limits) -> No
     base = old or Budget(
         budget_id=budget_id(key.key_id),
         workspace=key.workspace,
-        name=f"monthly limits of {key.key_id}",
+        name="monthly limits",
         scope=BudgetScope.KEY,
         subject=key.key_id,
         window=Window.MONTH,

@@ -71,7 +71,7 @@ def test_an_update_changes_what_is_said_and_nothing_else(shell: Shell, budget: s
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
-        pytest.param(("create",), 1, "at least one limit", id="no limit"),
+        pytest.param(("create",), 2, "at least one of --usd", id="no limit"),
         pytest.param(("create", "--usd", "1", "--key", "a", "--alias", "b"), 2, "of one thing", id="two subjects"),
         pytest.param(("create", "--tokens", "many"), 2, "'many' is not a whole number", id="no number"),
         pytest.param(("create", "--usd", "lots"), 1, "budget.limit_usd", id="no amount"),
