@@ -187,7 +187,7 @@ class Failover:
             self._keys.popleft()
         alias = self._plan.pool.alias
         if over is not None and (alias is None or not alias.fallback_on_budget):
-            raise refusals.over_budget(over)
+            raise refusals.over_budget(over, self._call.workspace)
         self._pass_over_blocked(FallbackReason.BUDGET, "the budget of its key is used up")
         return False
 
@@ -272,7 +272,7 @@ class Failover:
         if self._fault is not None:
             return refusals.stopped(RefusalReason.ALL_ATTEMPTS_FAILED, self._fault, self._course.attempts)
         if self._over is not None:
-            return refusals.over_budget(self._over)
+            return refusals.over_budget(self._over, self._call.workspace)
         return refusals.nobody_left(
             self._call,
             self._catalog,

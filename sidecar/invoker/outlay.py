@@ -80,7 +80,7 @@ class Outlay:
         except OverBudget as over:
             raise self._refused(over) from None
         except BudgetUnknown as unknown:
-            raise refusals.budget_unknown(unknown.budget) from None
+            raise refusals.budget_unknown(unknown.budget, self._call.workspace) from None
         return targets, skips
 
     def attempt(self, planned: Planned, key: Key, before: Sequence[Attempt]) -> OverBudget | None:
@@ -94,7 +94,7 @@ class Outlay:
         try:
             over = self.hold.attempt(key.key_id, bound, *_spent(before))
         except BudgetUnknown as unknown:
-            raise refusals.budget_unknown(unknown.budget) from None
+            raise refusals.budget_unknown(unknown.budget, self._call.workspace) from None
         if over is None:
             most = self.hold.max_output
             self.granted = None if most is None or most >= bound.output_tokens else most
@@ -119,7 +119,7 @@ class Outlay:
 
     def _refused(self, over: OverBudget) -> Exception:
         self._note(over)
-        return refusals.over_budget(over)
+        return refusals.over_budget(over, self._call.workspace)
 
     def _note(self, over: OverBudget) -> None:
         self.alerts += [f"{alert.budget_id} {alert.threshold}" for alert in over.alerts]

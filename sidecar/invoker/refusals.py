@@ -74,11 +74,23 @@ def stopped(reason: RefusalReason, fault: Fault, attempts: Sequence[Attempt]) ->
     )
 
 
-def over_budget(over: OverBudget) -> Refusal:
-    """contracts: errors, budget."""
+OPERATORS = "the operator's key"
+
+
+def over_budget(over: OverBudget, workspace: str) -> Refusal:
+    """contracts: errors, budget. `workspace`: the call's; how much a budget of the operator's is, on
+    its key, others are not told."""
     budget = over.budget
     if over.unpriced:
         return Refusal("FAILED_PRECONDITION", RefusalReason.PRICE_UNKNOWN, NO_PRICE.format("this model"))
+    if budget.workspace != workspace:
+        return Refusal(
+            "RESOURCE_EXHAUSTED",
+            RefusalReason.BUDGET_EXCEEDED,
+            f"Budget reached ({OPERATORS}). Add a key of your own (`taximeter keys add PROVIDER`), or ask the "
+            "operator.",
+            {"scope": budget.scope.value},
+        )
     spent, limit, held = (amount(over.unit, each) for each in (over.spent, over.limit, over.held))
     used = f"{spent} of {limit}{'' if over.unit == 'usd' else f' {over.unit}'}"
     used += f", {held} held by calls under way" if over.held else ""
@@ -92,13 +104,14 @@ def over_budget(over: OverBudget) -> Refusal:
     )
 
 
-def budget_unknown(budget: Budget) -> Refusal:
+def budget_unknown(budget: Budget, workspace: str) -> Refusal:
+    own = budget.workspace == workspace
+    named = whose(budget) if own else OPERATORS
     return Refusal(
         "UNAVAILABLE",
         RefusalReason.BUDGET_UNKNOWN,
-        f"What the budget of {whose(budget)} has spent is being found out: the bookkeeper has to tell. Call again "
-        "soon.",
-        {"budget": budget.budget_id},
+        f"What the budget of {named} has spent is being found out: the bookkeeper has to tell. Call again soon.",
+        {"budget": budget.budget_id} if own else {},
         retry_after_s=HELD_RETRY_S,
     )
 

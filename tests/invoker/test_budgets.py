@@ -143,6 +143,14 @@ async def test_where_no_other_target_is_left_the_keys_budget_is_the_reason(scene
     assert "key 'k1'" in failed(await rig.ask(**TEN_OUT)).refusal.message
 
 
+async def test_of_a_budget_on_the_operators_key_another_workspace_is_not_told_how_much_it_is(scene: MakeScene) -> None:
+    rig = keyed(await scene(OK), "k1")
+    limit(rig, of("k1", BudgetScope.KEY, usd=100, shrink=False))
+    refusal = failed(await rig.ask(workspace="acme", **TEN_OUT)).refusal
+    assert refusal.message.startswith("Budget reached (the operator's key). Add a key of your own")
+    assert (refusal.reason, refusal.metadata.keys()) == (RefusalReason.BUDGET_EXCEEDED, {"scope"})
+
+
 async def test_a_key_counts_its_attempts_and_the_workspace_the_call(scene: MakeScene) -> None:
     rig = keyed(await scene([on.status(500), *OK]), "k1")
     limit(rig, of("k1", BudgetScope.KEY, requests=10), of("w", requests=10))
