@@ -15,11 +15,13 @@ import typer
 
 from sidecar.arguments import Address, Exit, Json, Since, Wide, leave
 from sidecar.groups import aliases, audit, budgets, keys, prices, tokens, workspaces
+from sidecar.panels import CALL, KEEP, MANAGE, READ, RUN, InPanels
 
 __all__ = ["Exit", "app", "main"]
 
 app = typer.Typer(
     name="taximeter",
+    cls=InPanels,
     help="Routes AI calls, fails over, and meters every one to the last token.",
     no_args_is_help=True,
     add_completion=False,
@@ -27,16 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="What is configured, and where each value came from.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
+app.add_typer(config_app, name="config", rich_help_panel=RUN)
 models_app = typer.Typer(help="Models that a self-hosted provider (Ollama) holds on its disk.", no_args_is_help=True)
-app.add_typer(models_app, name="models")
-app.add_typer(workspaces.app, name="workspaces")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(keys.app, name="keys")
-app.add_typer(aliases.app, name="aliases")
-app.add_typer(budgets.app, name="budgets")
-app.add_typer(prices.app, name="prices")
-app.add_typer(audit.app, name="audit")
+app.add_typer(models_app, name="models", rich_help_panel=CALL)
+for group in (workspaces, tokens, keys, aliases, budgets, prices, audit):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2], rich_help_panel=MANAGE)
 
 
 class Format(StrEnum):
@@ -46,8 +43,6 @@ class Format(StrEnum):
 
 
 Holder = Annotated[str, typer.Option(help="Which account of type ollama.")]
-
-RUN, CALL, READ, KEEP = "Run", "Call", "Read the books", "Keep the books"
 
 
 @app.command(rich_help_panel=RUN)
@@ -225,7 +220,7 @@ def export(
     leave(command.export(format.value, since=since, output=output, as_json=json))
 
 
-@app.command(rich_help_panel=READ)
+@app.command(rich_help_panel=CALL)
 def providers(
     *,
     address: Address = "",
@@ -242,7 +237,7 @@ def providers(
     leave(command.providers(address=address, everything=everything, as_json=json))
 
 
-@app.command(rich_help_panel=READ)
+@app.command(rich_help_panel=CALL)
 def probe(
     provider: Annotated[list[str] | None, typer.Argument(help="Account names; none: every one that is usable.")] = None,
     *,

@@ -9,7 +9,7 @@ import typer
 from sidecar.arguments import Address, Json, Wide, Yes, leave
 
 app = typer.Typer(
-    help="Tenants: each with callers, keys, aliases and budgets of its own, and nothing of the others.",
+    help="Tenants: each with callers, keys, aliases and budgets of its own.",
     no_args_is_help=True,
 )
 
