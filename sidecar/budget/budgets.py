@@ -55,12 +55,15 @@ class Budgets:
 
     def restore(self, states: Iterable[WindowState], *, complete: bool = False) -> None:
         """Windows as they stood. `complete`: there is nothing else, so that any other budget has spent nothing."""
+        states = tuple(states)
+        self.see(max((state.start_ns for state in states), default=0))
         self._purses.restore(states)
         self._index = self._purses.index
         self._purses.blank = complete
 
     def restore_alert(self, budget_id: str, start_ns: int, threshold: str, at_ns: int) -> None:
         """It was given in that window: which may have begun after the snapshot."""
+        self.see(at_ns)
         self._purses.restore_alert(budget_id, start_ns, threshold, at_ns)
 
     def see(self, at_ns: int) -> None:

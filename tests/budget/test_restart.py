@@ -106,6 +106,23 @@ def test_the_clock_goes_on_from_where_it_was() -> None:
         after.budgets.reserve(WHO, [bound(1)], NEVER_S)
 
 
+def test_nor_does_it_go_back_behind_a_window_that_was_opened_after_the_snapshot() -> None:
+    """The clock was set back over the end of the day between two starts: a call counts where the budget stands."""
+    later = Bench(Hand(NOON + DAY_NS)).with_(budget(usd=100, window=Window.DAY))
+    after = restarted(later.budgets.windows(), budget(usd=100, window=Window.DAY))
+    hold = after.budgets.reserve(WHO, [bound(1)], NEVER_S)
+    assert window_at(Window.DAY, "UTC", hold.budget_ns) == window_at(Window.DAY, "UTC", NOON + DAY_NS)
+
+
+def test_nor_behind_an_alert() -> None:
+    before = Bench().with_(budget(requests=5, window=Window.DAY))
+    after = restarted(before.budgets.windows())
+    start_ns, _ = window_at(Window.DAY, "UTC", NOON + DAY_NS)
+    after.budgets.restore_alert("b", start_ns, "hard", NOON + DAY_NS)
+    after.with_(budget(requests=5, window=Window.DAY))
+    assert after.budgets.reserve(WHO, [bound(1)], NEVER_S).budget_ns >= NOON + DAY_NS
+
+
 def test_windows_are_no_larger_than_is_said() -> None:
     from sidecar.plane.book import window_message
 
