@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST = 40
 """Characters of one value; a chain is told whole."""
-_TOLD_BY_OTHERS = frozenset({"created", "created_by", "workspace", "version", "data_key_id"})
+_TOLD_BY_OTHERS = frozenset({"created_ns", "created_by", "workspace", "data_key_id"})
 _USUAL = {
     "source": "workspace",
     "enabled": "true",
@@ -52,6 +52,8 @@ def _told(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "chain", " → ".join(map(_target, definition.get("targets", ())))
     parts = {name: value for name, value in definition.items() if name not in ("name", "targets")}
     for name, value in sorted({**fields, **parts}.items()):
+        if name in _TOLD_BY_OTHERS:
+            continue
         if name.endswith("_picodollars"):
             yield name.replace("_picodollars", "_usd"), "" if value is None else usd_text(int(value))
         elif name.endswith("_ns"):
@@ -68,8 +70,7 @@ def _target(target: Mapping[str, Any]) -> str:
 
 
 def _tells(name: str, text: str, entry: pb.AuditEntry) -> bool:
-    told_elsewhere = name in _TOLD_BY_OTHERS or text == entry.subject
-    return text not in ("", "false", _USUAL.get(name)) and not told_elsewhere
+    return name != "version" and text not in ("", "false", entry.subject, _USUAL.get(name))
 
 
 def _text(value: Any) -> str:

@@ -123,9 +123,9 @@ def delete(name: str, *, yes: bool, address: str, as_json: bool) -> int:
         done = workspaces.DeleteWorkspace(pb.DeleteWorkspaceRequest(workspace_id=name, confirm_workspace_id=confirmed))
     if as_json:
         return document(done)
-    out.print(
-        f"{name} is deleted, with {count(done.deleted_calls)} calls and {count(done.deleted_keys)} keys", markup=False
-    )
+    gone = ((done.deleted_calls, "call"), (done.deleted_keys, "key"))
+    told = " and ".join(f"{count(number)} {what}{'s' * (number != 1)}" for number, what in gone)
+    out.print(f"{name} is deleted, with {told}", markup=False)
     return Exit.OK
 
 
