@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from sidecar.core.control import Actor, Control, Workspace
+from collections.abc import Iterable
+
+from sidecar.core.control import Actor, Budget, Control, ProviderKey, Token, Workspace
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge.auth import Identity, is_unix
 from sidecar.edge.roles import ACCESS
 from sidecar.edge.rpc import Rpc
 
 LOCAL = "local"
+MOST_HELD = 10_000
+"""Good tokens, keys, budgets of one workspace, each."""
 
 
 def actor(rpc: Rpc) -> Actor:
@@ -62,6 +66,16 @@ def open_workspace(control: Control, name: str, *, archived: bool = False) -> Wo
             {"workspace": name},
         )
     return found
+
+
+def room_for_one(held: Iterable[Token | ProviderKey | Budget], workspace: str, what: str, takes_away: str) -> None:
+    """Raises Refusal (INVALID_REQUEST) where a workspace has as many as one can: all are read at every change."""
+    if sum(each.workspace == workspace for each in held) >= MOST_HELD:
+        raise Refusal(
+            "FAILED_PRECONDITION",
+            RefusalReason.INVALID_REQUEST,
+            f"The workspace {workspace!r} has {MOST_HELD} {what}, and no more can be: {takes_away} makes room.",
+        )
 
 
 def wrong(field: str, what: str) -> Refusal:

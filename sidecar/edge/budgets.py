@@ -11,7 +11,7 @@ from sidecar.core import ids
 from sidecar.core.control import Budget, Control
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import budgets_messages as messages
-from sidecar.edge.access import actor, sees, workspace_of
+from sidecar.edge.access import actor, room_for_one, sees, workspace_of
 from sidecar.edge.budgets_subjects import Subjects
 from sidecar.edge.budgets_watch import BudgetWatch
 from sidecar.edge.roles import Least, role_required
@@ -163,6 +163,7 @@ def _may_be_made(control: Control, budget: Budget) -> None:
     workspace = control.workspaces.get(budget.workspace)
     if workspace is None or workspace.archived_ns is not None:
         raise Refusal("NOT_FOUND", RefusalReason.UNKNOWN_WORKSPACE, f"There is no workspace {budget.workspace!r}.")
+    room_for_one(control.budgets.values(), budget.workspace, "budgets", "`taximeter budgets delete`")
     beside = [
         each
         for each in control.budgets.values()

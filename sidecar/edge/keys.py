@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sidecar.core.control import ProviderKey
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import keys_messages as messages
-from sidecar.edge.access import actor, workspace_of
+from sidecar.edge.access import actor, room_for_one, workspace_of
 from sidecar.edge.keys_check import KeyCheck, spelled
 from sidecar.edge.rpc import Border, Handlers, Rpc
 from sidecar.health import Health
@@ -87,6 +87,8 @@ class KeyService:
         scopes = messages.scopes_in(asked.scopes if asked.HasField("scopes") else messages.ALL, wrong)
         limits = messages.limits_in(asked.limits, wrong)
         messages.refuse(wrong)
+        good = (key for key in self._plane.control.keys.values() if key.revoked_ns is None)
+        room_for_one(good, workspace, "keys", "`taximeter keys revoke`")
         self._is_open()
         url = await self._check.address(provider, asked.base_url, workspace)
         found = await self._check.accepted(provider, url, secret, skip=asked.skip_verification)

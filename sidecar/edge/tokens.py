@@ -13,7 +13,7 @@ from sidecar.core.clock import Clock
 from sidecar.core.control import DEFAULT_WORKSPACE, Control, Role, Token
 from sidecar.core.faults import Refusal, RefusalReason
 from sidecar.edge import bearer, metering
-from sidecar.edge.access import actor, open_workspace, sees, workspace_of, wrong
+from sidecar.edge.access import actor, open_workspace, room_for_one, sees, workspace_of, wrong
 from sidecar.edge.auth import Identity
 from sidecar.edge.moments import ns_of
 from sidecar.edge.roles import Least, role_required
@@ -63,6 +63,8 @@ class TokenService:
 
         def do(change: Change) -> Token:
             open_workspace(change.control, workspace)
+            good = (each for each in change.control.tokens.values() if each.revoked_ns is None)
+            room_for_one(good, workspace, "tokens", "`taximeter tokens revoke`")
             token = Token(
                 made.token_id, workspace, name, role, made.secret_hash, change.now_ns, actor(rpc).name, expires_ns
             )
