@@ -115,6 +115,7 @@ def _drop_attempts(told: pb.Metering) -> None:
 
 def clip_encoded(text: str, limit: int) -> str:
     """`text`, cut so that it is at most `limit` bytes when percent-encoded."""
+    text = _clip(text, limit)  # before anything is counted: a caller may have written megabytes
     while len(quote(text)) > limit:
         text = _clip(text, max(len(text) * limit // len(quote(text)), 1))
     return text

@@ -13,8 +13,9 @@ import pytest
 from google.protobuf.message import Message
 
 from sidecar.core.control import PlatformKeys
+from sidecar.settings.nearest import nearest
 from taximeter import Client, calls, errors
-from taximeter.v1 import catalog_pb2, catalog_pb2_grpc, models_pb2, models_pb2_grpc
+from taximeter.v1 import aliases_pb2, aliases_pb2_grpc, catalog_pb2, catalog_pb2_grpc, models_pb2, models_pb2_grpc
 from taximeter.v1 import workspaces_pb2 as pb
 from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub, WorkspaceServiceStub
 from tests.support.customer import customer
@@ -112,6 +113,16 @@ def test_the_models_of_the_operators_server_are_for_whom_it_serves(city: City, s
                 models.ListLocalModels(models_pb2.ListLocalModelsRequest())
         else:
             assert [each.name for each in models.ListLocalModels(models_pb2.ListLocalModelsRequest()).models]
+
+
+def test_names_of_megabytes_are_compared_with_nothing(city: City) -> None:
+    """Whoever else calls would wait for it."""
+    with city.tenant("never") as client:
+        aliases: Any = client.service(aliases_pb2_grpc.AliasServiceStub)
+        with pytest.raises(errors.TaximeterError, match="There is no alias") as refused:
+            aliases.GetAlias(aliases_pb2.GetAliasRequest(name="smar" * 2_000_000))
+    assert len(refused.value.message) <= 2000
+    assert nearest("smar" * 100, ["smar" * 100 + "t"]) == ""
 
 
 def test_a_model_with_a_name_of_megabytes_is_none(city: City) -> None:
