@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from sidecar.pricing.card import DAY_S, INPUT_METERS, OUTPUT_METERS, SECOND_NS, RateCard, Schedule
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """Picodollars. `steps`: (input tokens above which it holds, dearest price of a million in, of a million out)."""
+    """Picodollars. `steps`: (input tokens above which it holds, dearest price of a million in, of a million out), the
+    prices never falling; the first holds from 0 on."""
 
     request: int
     """Of one request, whatever its size."""
@@ -18,23 +20,23 @@ class Ceiling:
 
     def at(self, input_tokens: int) -> tuple[int, int]:
         """Dearest prices of a million tokens in and out, for a call of up to so many tokens in."""
-        steps = self.steps
-        if len(steps) == 1:
-            return steps[0][1], steps[0][2]
-        reached = [step for step in steps if input_tokens > step[0]] or steps[:1]
-        return max(step[1] for step in reached), max(step[2] for step in reached)
+        _, price_in, price_out = self.steps[0]
+        for above, dearer_in, dearer_out in self.steps[1:]:
+            if input_tokens <= above:
+                break
+            price_in, price_out = dearer_in, dearer_out
+        return price_in, price_out
 
 
 def ceiling(cards: Iterable[RateCard]) -> Ceiling:
     """Of all `cards`: those that hold at some time of the day."""
     cards = tuple(cards)
-    starts = {0, *(above for card in cards for rate in card.rates.values() for above, _ in rate.tiers)}
+    starts = sorted({0, *(above for card in cards for rate in card.rates.values() for above, _ in rate.tiers)})
+    prices_in = accumulate((_dearest(cards, INPUT_METERS, start + 1) for start in starts), max)
+    prices_out = accumulate((_dearest(cards, OUTPUT_METERS, start + 1) for start in starts), max)
     return Ceiling(
         request=max((_price(card, ("requests",), 0) for card in cards), default=0) // 1_000_000,
-        steps=tuple(
-            (start, _dearest(cards, INPUT_METERS, start + 1), _dearest(cards, OUTPUT_METERS, start + 1))
-            for start in sorted(starts)
-        ),
+        steps=tuple(zip(starts, prices_in, prices_out, strict=True)),
     )
 
 
