@@ -174,11 +174,9 @@ def _usd(said: pb.Budget, wrong: Wrong) -> int | None:
     if not said.HasField("limit_usd"):
         return None
     text = said.limit_usd.strip()
-    amount = Decimal(text) if _USD.fullmatch(text) else Decimal(0)
-    if not 0 < amount <= MOST_USD:
-        wrong.append(
-            ("budget.limit_usd", f'has to be dollars in decimal ("100", "99.50"), more than 0, at most {MOST_USD:,}')
-        )
+    amount = Decimal(text) if _USD.fullmatch(text) else Decimal(-1)
+    if not 0 <= amount <= MOST_USD:
+        wrong.append(("budget.limit_usd", f'has to be dollars in decimal ("100", "99.50"), from 0 to {MOST_USD:,}'))
     return from_usd(amount)
 
 
@@ -186,8 +184,8 @@ def _count(said: pb.Budget, field: str, wrong: Wrong) -> int | None:
     if not said.HasField(field):  # type: ignore[arg-type]  # one of its fields
         return None
     count: int = getattr(said, field)
-    if not 0 < count <= MOST_COUNT:
-        wrong.append((f"budget.{field}", f"has to be a whole number from 1 to {MOST_COUNT:,}"))
+    if not 0 <= count <= MOST_COUNT:
+        wrong.append((f"budget.{field}", f"has to be a whole number from 0 to {MOST_COUNT:,}"))
     return count
 
 

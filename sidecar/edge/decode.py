@@ -153,7 +153,7 @@ def _refusal(spec: pb.CallSpec, call: core.Call, found: list[Violation]) -> Refu
 def invalid(found: list[Violation]) -> Refusal:
     """INVALID_ARGUMENT with the fields at fault, the first of them in the message."""
     shown = found[:SHOWN_VIOLATIONS]
-    text = "; ".join(f"{path} {problem}" for path, problem in shown)
+    text = "; ".join(f"{path}: {problem}" for path, problem in shown)
     more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
     return Refusal(
         "INVALID_ARGUMENT",

@@ -119,7 +119,7 @@ async def test_versions_and_deletion(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("argv", "stdin", "code", "words"),
     [
-        param(("create", "x"), "", 1, "alias.targets at least one is required", id="no-chain"),
+        param(("create", "x"), "", 1, "alias.targets: at least one is required", id="no-chain"),
         param(("create", "x", "-t", "opnai/x"), "", 1, "did you mean 'openai'?", id="unknown-provider"),
         param(("create", "x", "-t", "openai/x,weigth=1"), "", 2, "neither weight=N nor priority=N", id="a-target"),
         param(("create", "x", "-t", "openai/x", "-p", "temperature"), "", 2, "name=value is wanted", id="a-parameter"),

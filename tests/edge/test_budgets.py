@@ -67,6 +67,11 @@ async def test_all_that_is_said_is_kept(at: Bank) -> None:
     assert listed == made
 
 
+async def test_nothing_is_a_limit_too(at: Bank) -> None:
+    made = (await at.create(limit_usd="0", limit_requests=0)).budget
+    assert (made.limit_usd, made.limit_requests, made.HasField("limit_tokens")) == ("0", 0, False)
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
     [
@@ -75,10 +80,9 @@ async def test_all_that_is_said_is_kept(at: Bank) -> None:
         pytest.param({"window": 0}, "budget.window", id="no window"),
         pytest.param({"time_zone": "Mars/Olympus"}, "budget.time_zone", id="no such zone"),
         pytest.param({"time_zone": "../../etc/passwd"}, "budget.time_zone", id="no zone at all"),
-        pytest.param({"limit_requests": 0}, "budget.limit_requests", id="nothing"),
+        pytest.param({"limit_requests": -1}, "budget.limit_requests", id="less than no call"),
         pytest.param({"limit_tokens": -5}, "budget.limit_tokens", id="less than nothing"),
         pytest.param({"limit_tokens": 10**15 + 1}, "budget.limit_tokens", id="more than there is"),
-        pytest.param({"limit_usd": "0"}, "budget.limit_usd", id="no money"),
         pytest.param({"limit_usd": "-5"}, "budget.limit_usd", id="debts"),
         pytest.param({"limit_usd": "1e3"}, "budget.limit_usd", id="an exponent"),
         pytest.param({"limit_usd": "0.0000000000001"}, "budget.limit_usd", id="less than a picodollar"),
@@ -110,7 +114,7 @@ async def test_it_needs_a_limit(at: Bank) -> None:
 
 async def test_all_that_is_wrong_is_said_at_once(at: Bank) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await at.create(scope=0, time_zone="x", limit_usd="x", limit_tokens=0)
+        await at.create(scope=0, time_zone="x", limit_usd="x", limit_tokens=-1)
     assert len(refused.value.violations) == 4
 
 
