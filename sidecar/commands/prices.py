@@ -121,7 +121,8 @@ def _rate(text: str) -> pb.PriceRate:
 
 
 def _row(price: catalog_pb2.Price) -> tuple[str, ...]:
-    rates = ", ".join(rate_text(each.meter, each.price_per_million_picodollars) for each in price.rates)
+    told = [rate_text(each.meter, each.price_per_million_picodollars) for each in price.rates]
+    rates = ", ".join(told) if any(each.price_per_million_picodollars for each in price.rates) else "$0"
     return price.ref.provider, price.ref.model, rates, price.source, price.version, price.dated
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecar.arguments import Exit
-from sidecar.commands.context import fail, out
+from sidecar.commands.context import err, fail, out
 from sidecar.commands.prices import prices, told
 from sidecar.commands.tables import show_table
 from sidecar.core.money import usd_text
@@ -30,10 +30,10 @@ def compare(table: Path | None, tolerance: float, *, wide: bool, address: str, a
     if found.differences:
         show_table(COLUMNS, map(_row, found.differences), right=COLUMNS[2:], whole=("model", "meter"), wide=wide)
         out.print()
-    said = f"{found.models_compared:,} models compared, {len(found.differences):,} prices differ"
-    out.print(
-        f"{said}, {found.models_missing:,} models are in only one of the two (US dollars a million)", markup=False
-    )
+    said = f"models compared: {found.models_compared:,}; prices that differ: {len(found.differences):,}"
+    out.print(f"{said}; models in only one of the two: {found.models_missing:,} (US dollars a million)", markup=False)
+    if not found.models_compared:
+        err.print("nothing to compare with: `taximeter prices set` sets prices of your own, --table names a file")
     return Exit.OK
 
 
