@@ -195,7 +195,7 @@ CASES: dict[str, tuple[str, Case]] = {
         scripts=((on.breaking(2, on.reset),),), streamed=True, asked=1,
     )),
     "malformed, all told at once": ("INVALID_REQUEST", Case(
-        "INVALID_ARGUMENT", "Invalid request: call.chat.temperature must be from 0 to 100",
+        "INVALID_ARGUMENT", "Invalid request: call.chat.temperature: must be from 0 to 100",
         spec=pb.CallSpec(
             alias="smart", chat=payload.ChatRequest(prompt="x", temperature=-1, top_p=3), request_id="7",
             tags={"colour": "red"},
