@@ -102,6 +102,7 @@ async def test_a_caller_hangs_up_in_mid_stream(scene: MakeScene, way: str) -> No
     """Upstream is cancelled, what was received is billed by estimate."""
     rig, (a,) = await scene([on.breaking(3, on.silence)])
     await leave_after(rig.invoker.invoke_stream(chat(streamed=True)), events=3, way=way)
+    await until(lambda: rig.book.records)
     record = rig.record
     assert (record.status, record.usage_source, record.provider_of_record) == ("cancelled", UsageSource.ESTIMATED, "a")
     assert record.usage.output is not None
