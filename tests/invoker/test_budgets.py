@@ -148,7 +148,7 @@ async def test_of_a_budget_on_the_operators_key_another_workspace_is_not_told_ho
     limit(rig, of("k1", BudgetScope.KEY, usd=100, shrink=False))
     refusal = failed(await rig.ask(workspace="acme", **TEN_OUT)).refusal
     assert refusal.message.startswith("Budget reached (the operator's key). Add a key of your own")
-    assert (refusal.reason, refusal.metadata.keys()) == (RefusalReason.BUDGET_EXCEEDED, {"scope"})
+    assert (refusal.reason, set(refusal.metadata)) == (RefusalReason.BUDGET_EXCEEDED, {"scope"})
 
 
 async def test_a_key_counts_its_attempts_and_the_workspace_the_call(scene: MakeScene) -> None:
