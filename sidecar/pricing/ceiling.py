@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from sidecar.pricing.card import DAY_S, INPUT_METERS, OUTPUT_METERS, SECOND_NS, RateCard, Schedule
 
@@ -32,12 +32,17 @@ def ceiling(cards: Iterable[RateCard]) -> Ceiling:
     """Of all `cards`: those that hold at some time of the day."""
     cards = tuple(cards)
     starts = sorted({0, *(above for card in cards for rate in card.rates.values() for above, _ in rate.tiers)})
-    prices_in = accumulate((_dearest(cards, INPUT_METERS, start + 1) for start in starts), max)
-    prices_out = accumulate((_dearest(cards, OUTPUT_METERS, start + 1) for start in starts), max)
+    prices_in, prices_out = (_rising(cards, meters, starts) for meters in (INPUT_METERS, OUTPUT_METERS))
     return Ceiling(
         request=max((_price(card, ("requests",), 0) for card in cards), default=0) // 1_000_000,
         steps=tuple(zip(starts, prices_in, prices_out, strict=True)),
     )
+
+
+def _rising(cards: Iterable[RateCard], meters: tuple[str, ...], starts: Iterable[int]) -> Iterable[int]:
+    """The dearest price behind each start, or before it: a tier may be cheaper, even one from the first token on."""
+    prices = (_dearest(cards, meters, start + 1) for start in starts)
+    return islice(accumulate(prices, max, initial=_dearest(cards, meters, 0)), 1, None)
 
 
 def _dearest(cards: Iterable[RateCard], meters: tuple[str, ...], input_tokens: int) -> int:

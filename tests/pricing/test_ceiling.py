@@ -26,6 +26,7 @@ def card(base: int, *tiers: tuple[int, int], output: int = 10**9, request: int =
         pytest.param(card(5, (200, 9)), 200, (5, 10**9), id="up-to-a-tier"),
         pytest.param(card(5, (200, 9)), 201, (9, 10**9), id="above-it"),
         pytest.param(card(5, (200, 3)), 201, (5, 10**9), id="a-cheaper-tier-bounds-nothing"),
+        pytest.param(card(5, (0, 3)), 0, (5, 10**9), id="nor-one-from-the-first-token-on"),
         pytest.param(card(5, (200, 9), (400, 20)), 500, (20, 10**9), id="the-highest-reached"),
     ],
 )
