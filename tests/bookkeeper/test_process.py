@@ -121,7 +121,7 @@ def test_out_of_disk_it_says_so_goes_on_trying_and_loses_nothing(stack: Stack) -
     until(lambda: "booking_failed" in process.said(), "the log tells of it")
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (endless, endless))
     caught_up(stack)
-    assert "booking_works_again" in process.said()
+    until(lambda: "booking_works_again" in process.said(), "the log tells of its end")
     assert process.stop() == 0
     assert len(booked(stack.home)) == 2000
 
