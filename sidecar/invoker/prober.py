@@ -169,7 +169,7 @@ class Prober:
         if request is None:
             return probed(NOT_SUPPORTED, f"{account.display or account.name} has no question that costs nothing")
         try:
-            response = await self._sent(request, account)
+            response = await sent(self._transport, request, account, self._catalog().time_scale)
         except Fault as fault:
             return probed(fault.error_type, fault.message)
         verdict = probe.judged(response, wire)
@@ -177,16 +177,16 @@ class Prober:
             self._health.answered_probe(account.name, key.key_id, accepted=verdict.accepted, owner=account.owner)
         return probed(verdict.error_type, verdict.message, verdict.models)
 
-    async def _sent(self, request: HttpRequest, account: Account) -> HttpResponse:
-        """Raises Fault."""
-        scale = self._catalog().time_scale
-        connect_s = (account.timeouts.connect_s or SYSTEM_TIMEOUTS.connect_s or 0.0) * scale
-        answer_s = max(ANSWER_S * scale, LEAST_ANSWER_S)
-        try:
-            async with asyncio.timeout(answer_s):
-                return await self._transport.send(request, connect_s=connect_s, max_bytes=MAX_BYTES)
-        except TimeoutError:
-            raise ResponseTimeout(f"no answer within {answer_s:g} s") from None
+
+async def sent(transport: Transport, request: HttpRequest, account: Account, time_scale: float) -> HttpResponse:
+    """The answer to a question that costs nothing, with its waits bounded. Raises Fault."""
+    connect_s = (account.timeouts.connect_s or SYSTEM_TIMEOUTS.connect_s or 0.0) * time_scale
+    answer_s = max(ANSWER_S * time_scale, LEAST_ANSWER_S)
+    try:
+        async with asyncio.timeout(answer_s):
+            return await transport.send(request, connect_s=connect_s, max_bytes=MAX_BYTES)
+    except TimeoutError:
+        raise ResponseTimeout(f"no answer within {answer_s:g} s") from None
 
 
 def _place(account: Account) -> Place:

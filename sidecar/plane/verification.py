@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sidecar.core.catalog import SYSTEM_TIMEOUTS, Account, Key
+from sidecar.core.catalog import Account, Key
 from sidecar.core.clock import Clock
-from sidecar.core.faults import Fault, KeyRejected, RateLimited, ResponseTimeout
-from sidecar.invoker.prober import ANSWER_S, LEAST_ANSWER_S, MAX_BYTES, NOT_SUPPORTED, UNUSABLE
+from sidecar.core.faults import Fault, KeyRejected, RateLimited
+from sidecar.invoker.prober import NOT_SUPPORTED, UNUSABLE, sent
 from sidecar.providers import probe
 from sidecar.providers.transport import Transport
-from sidecar.providers.wire import HttpRequest, HttpResponse, Wire
+from sidecar.providers.wire import HttpResponse, Wire
 
 _FORBIDDEN = 403
 
@@ -74,21 +73,10 @@ class Verifier:
         if request is None:
             return Verified(False, NOT_SUPPORTED, f"{name} has no question that costs nothing: the key is not checked.")
         try:
-            response = await self._sent(request, account)
+            response = await sent(self._transport, request, account, self._time_scale())
         except Fault as fault:
             return Verified(False, fault.error_type, f"{name} could not be reached ({fault.message}).")
         return _judged(name, response, wire)
-
-    async def _sent(self, request: HttpRequest, account: Account) -> HttpResponse:
-        """Raises Fault."""
-        scale = self._time_scale()
-        connect_s = (account.timeouts.connect_s or SYSTEM_TIMEOUTS.connect_s or 0.0) * scale
-        answer_s = max(ANSWER_S * scale, LEAST_ANSWER_S)
-        try:
-            async with asyncio.timeout(answer_s):
-                return await self._transport.send(request, connect_s=connect_s, max_bytes=MAX_BYTES)
-        except TimeoutError:
-            raise ResponseTimeout(f"no answer within {answer_s:g} s") from None
 
 
 def _judged(name: str, response: HttpResponse, wire: Wire) -> Verified:
