@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from sidecar.core.clock import Clock
+from sidecar.edge.bearer import taken_apart
 from taximeter import errors
 from taximeter.v1 import workspaces_pb2 as pb
 from tests.support.tenants import Tenants, tenants
@@ -60,7 +61,7 @@ async def test_the_secret_is_nowhere_but_with_its_owner(at: Tenants) -> None:
     listed = await (await at.tokens(secret)).ListTokens(pb.ListTokensRequest())
     (entry,) = await at.audit("token.create")
     kept = b"".join(path.read_bytes() for path in at.folder.glob("control.db*"))
-    proof = secret.rpartition("_")[2]
+    proof = taken_apart(secret)[1]
     assert proof not in f"{listed} {entry} {at.plane.control}"
     assert proof.encode() not in kept
     assert entry.after is not None

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.edge.bearer import taken_apart
 from taximeter import AsyncClient, TaximeterError
 from taximeter.v1 import audit_pb2, audit_pb2_grpc, keys_pb2, keys_pb2_grpc, workspaces_pb2, workspaces_pb2_grpc
 from tests.support.canaries import answering_with_the_key, around, echoing, files, run
@@ -210,7 +211,7 @@ async def played() -> Left:
             "crash": crash,
         }
         words = {"prompt": PROMPT, "answer": ANSWER, **KEYS}
-        secrets = {name: token.rpartition("_")[2] for name, token in play.tokens.items()}
+        secrets = {name: taken_apart(token)[1] for name, token in play.tokens.items()}
         return Left(places, "\n".join(told), words | secrets)
 
 
