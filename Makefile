@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 
-.PHONY: up demo setup setup-dev test lint format proto proto-check breaking lock bench soak clean
+.PHONY: up demo setup setup-dev test lint format proto proto-check breaking lock dictionary bench soak clean
 
 up: setup
 	@$(BIN)/taximeter up
@@ -63,6 +63,10 @@ lock: setup-dev
 	  --generate-hashes --no-header -q -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra build --extra bedrock --extra postgres --extra aws-kms --extra gcp-kms --extra dev --python-version 3.11 \
 	  --generate-hashes --no-header -q -c requirements.lock -o requirements-dev.lock
+
+# docs/data-dictionary.md, from the ledger's schema and sidecar/bookkeeper/dictionary.toml.
+dictionary: setup-dev
+	@$(BIN)/python -m sidecar.bookkeeper.dictionary > docs/data-dictionary.md
 
 bench: setup-dev
 	@$(BIN)/python -m benchmarks $(ARGS)
