@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from analytics.question import Parameter
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """The newest ledger that these questions know."""
 
 

@@ -73,6 +73,37 @@ EXPORT_FORMAT_PARQUET: ExportFormat.ValueType  # 2
 EXPORT_FORMAT_JSON_LINES: ExportFormat.ValueType  # 3
 Global___ExportFormat: _TypeAlias = ExportFormat  # noqa: Y015
 
+class _ExportLayout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExportLayoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportLayout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPORT_LAYOUT_UNSPECIFIED: _ExportLayout.ValueType  # 0
+    """Calls."""
+    EXPORT_LAYOUT_CALLS: _ExportLayout.ValueType  # 1
+    """A row a call."""
+    EXPORT_LAYOUT_FOCUS_1_2: _ExportLayout.ValueType  # 2
+    """Billing rows as the FinOps Open Cost and Usage Specification has them, of whole months: a row a UTC day, workspace,
+    provider, model, meter, price and tags.
+    """
+    EXPORT_LAYOUT_FOCUS_1_4: _ExportLayout.ValueType  # 3
+    """The same with the columns that version 1.4 adds."""
+
+class ExportLayout(_ExportLayout, metaclass=_ExportLayoutEnumTypeWrapper): ...
+
+EXPORT_LAYOUT_UNSPECIFIED: ExportLayout.ValueType  # 0
+"""Calls."""
+EXPORT_LAYOUT_CALLS: ExportLayout.ValueType  # 1
+"""A row a call."""
+EXPORT_LAYOUT_FOCUS_1_2: ExportLayout.ValueType  # 2
+"""Billing rows as the FinOps Open Cost and Usage Specification has them, of whole months: a row a UTC day, workspace,
+provider, model, meter, price and tags.
+"""
+EXPORT_LAYOUT_FOCUS_1_4: ExportLayout.ValueType  # 3
+"""The same with the columns that version 1.4 adds."""
+Global___ExportLayout: _TypeAlias = ExportLayout  # noqa: Y015
+
 @_typing.final
 class Period(_message.Message):
     """Half-open [start, end), UTC."""
@@ -374,7 +405,9 @@ class ExportUsageRequest(_message.Message):
     PERIOD_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     FILTERS_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
     format: Global___ExportFormat.ValueType
+    layout: Global___ExportLayout.ValueType
     @_builtins.property
     def period(self) -> Global___Period: ...
     @_builtins.property
@@ -385,10 +418,11 @@ class ExportUsageRequest(_message.Message):
         period: Global___Period | None = ...,
         format: Global___ExportFormat.ValueType = ...,
         filters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        layout: Global___ExportLayout.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "format", b"format", "period", b"period"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "format", b"format", "layout", b"layout", "period", b"period"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -424,11 +458,14 @@ class ExportManifest(_message.Message):
     ESTIMATED_CALLS_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     LEDGER_POSITION_FIELD_NUMBER: _builtins.int
+    UNPRICED_TOKENS_FIELD_NUMBER: _builtins.int
     rows: _builtins.int
     cost_usd: _builtins.str
     unpriced_calls: _builtins.int
     estimated_calls: _builtins.int
     sha256: _builtins.str
+    unpriced_tokens: _builtins.int
+    """Used and not in a FOCUS file, since no price is known: tokens of the calls that `unpriced_calls` counts."""
     @_builtins.property
     def ledger_position(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Where in each journal the ledger stood."""
@@ -442,10 +479,11 @@ class ExportManifest(_message.Message):
         estimated_calls: _builtins.int = ...,
         sha256: _builtins.str = ...,
         ledger_position: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        unpriced_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_usd", b"cost_usd", "estimated_calls", b"estimated_calls", "ledger_position", b"ledger_position", "rows", b"rows", "sha256", b"sha256", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_usd", b"cost_usd", "estimated_calls", b"estimated_calls", "ledger_position", b"ledger_position", "rows", b"rows", "sha256", b"sha256", "unpriced_calls", b"unpriced_calls", "unpriced_tokens", b"unpriced_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
