@@ -207,6 +207,20 @@ def usage(
 
 
 @app.command(rich_help_panel=READ)
+def query(
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One SELECT over the ledger's views; - reads it from standard input.")
+    ],
+    csv: Annotated[bool, typer.Option("--csv", help="All rows as CSV.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="All rows as JSON, a line each.")] = False,
+) -> None:
+    """Ask the ledger in SQL: docs/cookbook.md has queries to begin with."""
+    from sidecar.commands import query as command
+
+    leave(command.query(sql, as_csv=csv, as_json=json))
+
+
+@app.command(rich_help_panel=READ)
 def export(
     *,
     format: Annotated[Format, typer.Option(help="csv, parquet or jsonl.")] = Format.CSV,  # noqa: A002 - the option's name

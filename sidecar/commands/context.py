@@ -63,11 +63,11 @@ def warn(warnings: Iterable[str]) -> None:
 
 def print_json(document: object) -> None:
     """One JSON document on one line: exact decimals as text, times in ISO 8601, UTC."""
-    sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, default=plain, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """What JSON has no type for."""
     if isinstance(value, datetime):
         # The ledger's times carry no zone and are UTC.

@@ -29,7 +29,7 @@ SELECT
     coalesce(cache_write_tokens, 0) AS cache_write_tokens,
     coalesce(output_tokens, 0) AS output_tokens,
     coalesce(reasoning_tokens, 0) AS reasoning_tokens,
-    CAST(coalesce(cost_usd, 0) AS DECIMAL(38, 12)) AS cost_usd, -- 0 where it is not known: see unpriced_calls
+    CAST(cost_usd AS DECIMAL(38, 12)) AS cost_usd, -- NULL where it is not known: a sum passes it over
     CAST(coalesce(cost_at_risk_usd, 0) AS DECIMAL(38, 12)) AS cost_at_risk_usd,
     CAST(NOT priced AS BIGINT) AS unpriced_calls,
     CAST(usage_source = 'estimated' AS BIGINT) AS estimated_calls,
@@ -51,7 +51,7 @@ SELECT
     coalesce(a.cache_write_tokens, 0) AS cache_write_tokens,
     coalesce(a.output_tokens, 0) AS output_tokens,
     coalesce(a.reasoning_tokens, 0) AS reasoning_tokens,
-    CAST(coalesce(a.cost_usd, 0) AS DECIMAL(38, 12)) AS cost_usd,
+    CAST(a.cost_usd AS DECIMAL(38, 12)) AS cost_usd,
     CAST(coalesce(a.cost_at_risk_usd, 0) AS DECIMAL(38, 12)) AS cost_at_risk_usd,
     CAST(NOT a.priced AS BIGINT) AS unpriced_attempts,
     CAST(a.usage_source = 'estimated' AS BIGINT) AS estimated_attempts,
@@ -116,7 +116,7 @@ SELECT
     a.error_type AS reason, c.status,
     CAST((a.provider, a.model) <> (b.provider, b.model) AS BIGINT) AS moves,
     coalesce((epoch_us(a.ended_at) - epoch_us(a.started_at)) / 1e3, 0) AS lost_ms,
-    CAST(coalesce(a.cost_usd, 0) AS DECIMAL(38, 12)) AS lost_usd,
+    CAST(a.cost_usd AS DECIMAL(38, 12)) AS lost_usd,
     CAST(coalesce(a.cost_at_risk_usd, 0) AS DECIMAL(38, 12)) AS lost_at_risk_usd
 FROM (SELECT * FROM calls WHERE started_at >= low) AS c
 JOIN (SELECT * FROM attempts WHERE started_at >= low - INTERVAL 1 DAY) AS a ON a.sidecar_id = c.sidecar_id AND a.seq = c.seq
