@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from dashboards.parts import Context, standing
+from dashboards import parts
+from dashboards.context import Context
 from dashboards.views import calls, export, overview
 
 SIDEBAR_PX = 220
@@ -29,9 +33,38 @@ def context() -> Context:
     return Context(given.home, given.trace_url)
 
 
-def page(show: Callable[[Context], None], where: Context) -> Callable[[], None]:
-    """A page as Streamlit wants it."""
-    return lambda: show(where)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page of the navigation."""
+
+    title: str
+    icon: str
+    show: Callable[[Context], None]
+
+    @property
+    def path(self) -> str:
+        """In the URL."""
+        return self.title.lower().replace(" & ", "-").replace(" ", "-")
+
+
+PAGES = {
+    "": [Shown("Overview", "monitoring", overview.show)],
+    "Spend": [Shown("Exports", "download", export.show)],
+    "Reliability": [Shown("Calls", "list_alt", calls.show)],
+}
+"""By whom they are for."""
+
+
+def pages(where: Context) -> dict[str, list[StreamlitPage]]:
+    """As Streamlit wants them. A page is a function of where it runs."""
+    return {
+        audience: [
+            st.Page(partial(each.show, where), title=each.title, icon=f":material/{each.icon}:", url_path=each.path,
+                    default=each.title == "Overview")
+            for each in shown
+        ]
+        for audience, shown in PAGES.items()
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -41,17 +74,11 @@ def main() -> None:
     if not where.home:
         st.error("**Which ledger?** Start with `taximeter dashboard`, or set TAXIMETER_HOME.")
         return
-    chosen = st.navigation(
-        [
-            st.Page(page(overview.show, where), title="Overview", icon=":material/monitoring:", url_path="overview",
-                    default=True),
-            st.Page(page(calls.show, where), title="Calls", icon=":material/list_alt:", url_path="calls"),
-            st.Page(page(export.show, where), title="Export", icon=":material/download:", url_path="export"),
-        ]
-    )  # fmt: skip
+    parts.keep()
+    chosen = st.navigation(pages(where))
     st.logo(Path(__file__).with_name("logo.svg"), size="large")
     with st.sidebar:
-        standing(where)
+        parts.standing(where)
     chosen.run()
 
 

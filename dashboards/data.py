@@ -1,45 +1,114 @@
-"""The one home of caching. An answer is kept for some seconds, by its question, and shared by all who look."""
+"""The one home of caching, and of what a viewer may see: every question is narrowed to their workspace here.
+
+An answer is kept for some seconds, by its question, and shared by all who may ask it.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
+import pyarrow as pa
 import streamlit as st
 
-from analytics import calls, exports, overview
+from analytics import calls, choices, exports
 from analytics.period import Period, parse
 from analytics.question import Filters, Question
 from analytics.source import Source, Status, open_source
-from analytics.usage import usage_question
+from dashboards.context import Context, Viewer
+
+Answer = TypeVar("Answer")
+More = ParamSpec("More")
 
 FRESH_S = 2
 """How old an answer may be."""
+CHOICES_S = 60
+"""How old what there is to choose from may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question as it is kept: by its function's name and all it is given."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    more: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        name = f"{self.fn.__module__}.{self.fn.__qualname__}"
+        if "<" in name:
+            raise TypeError(f"an answer is kept by its question's name, and this has none: {name}")
+        return repr((name, self.args, sorted(self.more.items())))
+
+
+def ask(
+    context: Context,
+    fn: Callable[Concatenate[Source, Period, Filters | None, More], Answer],
+    span: Period,
+    filters: Filters | None = None,
+    *args: More.args,
+    **more: More.kwargs,
+) -> Answer:
+    """`fn(source, span, filters, *args, **more)` of analytics, for calls that the viewer may see. `fn` is a named
+    function: by its name and arguments the answer is kept. Raises what it raises."""
+    answer: Answer = _of_ledger(context.home, _Asked(fn, (span, seen(context.who, filters), *args), more))
+    return answer
+
+
+def ask_whole(
+    context: Context, fn: Callable[Concatenate[Source, More], pl.DataFrame], *args: More.args, **more: More.kwargs
+) -> pl.DataFrame:
+    """`fn(source, *args, **more)`, for what has no period: a frame with a column `workspace`, of which the viewer
+    gets the rows of theirs."""
+    frame: pl.DataFrame = _of_ledger(context.home, _Asked(fn, args, more))
+    return frame if context.who.workspace is None else frame.filter(pl.col("workspace") == context.who.workspace)
+
+
+def ask_sidecar(
+    context: Context, fn: Callable[Concatenate[str, str, More], Answer], *args: More.args, **more: More.kwargs
+) -> Answer:
+    """`fn(home, token, *args, **more)` of control.py: the sidecar itself decides what this token's owner may see."""
+    answer: Answer = _of_sidecar(_Asked(fn, (context.home, context.who.token, *args), more))
+    return answer
+
+
+def seen(who: Viewer, filters: Filters | None) -> Filters:
+    """The filters, within what the viewer may see, whatever they chose; in one order."""
+    asked = {name: wanted if isinstance(wanted, str) else tuple(wanted) for name, wanted in (filters or {}).items()}
+    if who.workspace is not None:
+        asked["workspace"] = who.workspace
+    return dict(sorted(asked.items()))
 
 
 @st.cache_resource(show_spinner=False)
-def source(home: str) -> Source:
+def _source(home: str) -> Source:
     """One connection a home, for all sessions."""
     return open_source(Path(home))
 
 
-@st.cache_data(ttl=FRESH_S, max_entries=300, show_spinner=False)
-def _answer(home: str, question: Question) -> pl.DataFrame:
-    return overview.frame(source(home), question)
+_BY_NAME: Any = {_Asked: attrgetter("key")}
 
 
-@st.cache_data(ttl=FRESH_S, max_entries=10, show_spinner=False)
-def status(home: str) -> Status:
-    """How the ledger stands."""
-    return source(home).status()
+@st.cache_data(ttl=FRESH_S, max_entries=500, show_spinner=False, hash_funcs=_BY_NAME)
+def _of_ledger(home: str, asked: _Asked) -> Any:
+    return asked.fn(_source(home), *asked.args, **asked.more)
 
 
-@st.cache_data(ttl=FRESH_S, max_entries=100, show_spinner=False)
-def one_call(home: str, call_id: str) -> calls.OneCall | None:
-    """A call with all that is known of it."""
-    return calls.one_call(source(home), call_id)
+@st.cache_data(ttl=CHOICES_S, max_entries=100, show_spinner=False, hash_funcs=_BY_NAME)
+def _of_ledger_a_while(home: str, asked: _Asked) -> Any:
+    return asked.fn(_source(home), *asked.args, **asked.more)
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=100, show_spinner=False, hash_funcs=_BY_NAME)
+def _of_sidecar(asked: _Asked) -> Any:
+    return asked.fn(*asked.args, **asked.more)
 
 
 def period(text: str) -> Period:
@@ -48,37 +117,42 @@ def period(text: str) -> Period:
     return parse(text, datetime.fromtimestamp(tick, UTC))
 
 
-def totals(home: str, span: Period, filters: Filters | None = None) -> overview.Row:
-    """The measures over the whole period."""
-    (row,) = _answer(home, usage_question(span.start, span.end, (), filters)).to_dicts()
-    return row
+@st.cache_data(ttl=FRESH_S, max_entries=10, show_spinner=False)
+def _status(home: str) -> Status:
+    return _source(home).status()
 
 
-def usage(home: str, span: Period, by: str) -> pl.DataFrame:
-    """The measures by one dimension, the dearest first."""
-    return _answer(home, usage_question(span.start, span.end, [by]))
+def status(context: Context) -> Status:
+    """How the ledger stands; without the counts of calls for who may not see them all."""
+    told = _status(context.home)
+    return told if context.who.workspace is None else replace(told, calls=0, open_calls=0)
 
 
-def course(home: str, span: Period, by: str | None = None) -> pl.DataFrame:
-    """The measures over time. Columns: at, `by`, MEASURES."""
-    return overview.course_of(_answer(home, overview.course_question(span, by)), span)
+def choosable(context: Context, span: Period) -> Mapping[str, list[str]]:
+    """What there is to filter by, by dimension, and "tag" as "key=value"."""
+    days = Period(*(moment.replace(hour=0, minute=0, second=0, microsecond=0) for moment in (span.start, span.end)))
+    found: Mapping[str, list[str]] = _of_ledger_a_while(
+        context.home, _Asked(choices.choices, (days, seen(context.who, None)), {})
+    )
+    return found
 
 
-def providers(home: str, span: Period) -> pl.DataFrame:
-    """Attempts by provider."""
-    return _answer(home, overview.providers_question(span.start, span.end))
+@st.cache_data(ttl=FRESH_S, max_entries=100, show_spinner=False)
+def _one_call(home: str, call_id: str, workspace: str | None) -> calls.OneCall | None:
+    return calls.one_call(_source(home), call_id, workspace)
 
 
-def choices(home: str, span: Period, name: str) -> list[str]:
-    """What a dimension had in the period."""
-    return [value for value in _answer(home, calls.choices_question(span.start, span.end, name))["value"] if value]
+def one_call(context: Context, call_id: str) -> calls.OneCall | None:
+    """A call with all that is known of it; None also where the viewer may not see it."""
+    return _one_call(context.home, call_id, context.who.workspace)
 
 
-def call_list(home: str, span: Period, filters: Filters, search: str, limit: int) -> pl.DataFrame:
-    """The newest calls first."""
-    return _answer(home, calls.calls_question(span.start, span.end, filters, search=search, limit=limit))
+def batches(context: Context, question: Callable[[Filters], Question], filters: Filters) -> Iterator[pa.RecordBatch]:
+    """The pieces of an answer too large to keep, of calls that the viewer may see."""
+    asked = question(seen(context.who, filters))
+    return _source(context.home).batches(asked.sql, asked.params)
 
 
-def export_rows(home: str, span: Period, filters: Filters) -> int:
-    """How many rows an export will have, about."""
-    return int(_answer(home, exports.count_question(span.start, span.end, filters)).item())
+def ledger_position(context: Context) -> Mapping[str, tuple[int, int]]:
+    """Up to where the ledger has the journal."""
+    return exports.ledger_position(_source(context.home))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
 
+from analytics.facts import NARROWED_BY
 from analytics.period import FORMS, BadPeriod, Period
-from analytics.question import BadQuestion
+from analytics.question import BadQuestion, Filters
 from analytics.source import LedgerBusy, NoLedger, SourceError
-from dashboards import data
+from dashboards import data, filters
 from dashboards import format as say
+from dashboards.context import Context, Viewer
+
+__all__ = [
+    "Context", "Head", "Viewer",
+    "does_not_apply", "explaining", "head", "keep", "live", "nothing", "standing",
+]  # fmt: skip
 
 PERIODS = {  # the words stand in the URL too; any other text is read as it is
     "Last hour": "1h",
@@ -23,19 +30,11 @@ PERIODS = {  # the words stand in the URL too; any other text is read as it is
     "Last 90 days": "90d",
 }
 REFRESH_S = 5
+LIVE = f"Refresh every {REFRESH_S} seconds."
+COMPARE = "Beside each figure what it was in the period of the same length before; of a month, in the month before."
 
-
-Chosen = Mapping[str, list[str]]
-"""Filters that narrow something: dimension -> the values of which any will do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a page needs to know of where it runs."""
-
-    home: str
-    trace_url: str = ""
-    """With "{trace_id}" in it; empty: traces are named and not linked."""
+SHARED = ("period", "live", "compare", *filters.NAMES)
+"""Keys of what goes along from page to page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +43,63 @@ class Head:
 
     period: str
     live: bool
+    compared: bool
+    filters: Filters
 
     @property
     def span(self) -> Period:
         """Anew at each look: a relative period goes on. Raises BadPeriod."""
         return data.period(self.period)
 
+    @property
+    def before(self) -> Period | None:
+        """What to compare with; None where nothing is to be compared. Raises BadPeriod."""
+        return self.span.previous if self.compared else None
 
-def head(title: str, *, refreshed: bool = True) -> Head:
-    """Title, period and live switch. The choice stays in the URL and goes along from page to page."""
+
+def head(context: Context, title: str, *, refreshed: bool = True, compare: bool = False, filtered: bool = True) -> Head:
+    """Title, period, filters, and the switches a page has. The choices stay in the URL and go along to other pages.
+
+    `compare`: the page shows what the period before had, if that is asked for."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     left.title(title, anchor=False)
     with right.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
-        chosen = st.selectbox(
-            "Period",
-            list(PERIODS),
-            index=3,
-            key="period",
-            bind="query-params",
-            accept_new_options=True,
-            help=f"Choose one, or type {FORMS}. All times are UTC.",
-            width=230,
-        )
-        live = refreshed and st.toggle(
-            "Live", value=True, key="live", bind="query-params", help=f"Refresh every {REFRESH_S} seconds."
-        )
-    return Head(PERIODS.get(chosen or "", chosen or "7d"), live)
+        period = _period()
+        chosen = filters.chooser(context, period) if filtered else {}
+        compared = compare and st.toggle("Compare", key="compare", bind="query-params", help=COMPARE)
+        live = refreshed and st.toggle("Live", value=True, key="live", bind="query-params", help=LIVE)
+    filters.told(chosen)
+    return Head(period, live, compared, chosen)
+
+
+def _period() -> str:
+    chosen = st.selectbox(
+        "Period",
+        list(PERIODS),
+        index=3,
+        key="period",
+        bind="query-params",
+        accept_new_options=True,
+        help=f"Choose one, or type {FORMS}. All times are UTC.",
+        width=200,
+    )
+    return PERIODS.get(chosen or "", chosen or "7d")
+
+
+def keep() -> None:
+    """What was chosen on a page is kept while another, which does not show it, is looked at."""
+    for key in SHARED:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
+
+
+def does_not_apply(kind: str, chosen: Filters) -> Filters:
+    """The filters that a kind of sum (of analytics.facts) knows; a line on the page names those it does not."""
+    known = NARROWED_BY[kind]
+    out = [name for name in chosen if name not in known and not (name.startswith("tag:") and "tag:<key>" in known)]
+    if out:
+        st.caption(f":material/filter_alt_off: Not narrowed by {' or '.join(filters.label(name) for name in out)}.")
+    return {name: wanted for name, wanted in chosen.items() if name not in out}
 
 
 def live(head: Head, body: Callable[[], None]) -> None:
@@ -114,39 +144,10 @@ def nothing(span: Period, *, filtered: bool) -> None:
         st.code("taximeter invoke --alias smart 'Hello'", language="shell")
 
 
-_FILTERS = {"provider": "Provider", "alias": "Alias", "status": "Status"}
-
-
-def filters(context: Context, span: Period, extra: Callable[[], None] | None = None) -> Chosen:
-    """Choosers of what there is in the period; the choice stays in the URL. Only what was narrowed is returned."""
-    columns = st.columns(len(_FILTERS) + bool(extra))
-    chosen = {
-        name: column.multiselect(
-            label,
-            _offered(context, span, name),
-            key=name,
-            bind="query-params",
-            placeholder="All",
-            help="Calls that went there, whoever answered them." if name == "provider" else None,
-        )
-        for column, (name, label) in zip(columns, _FILTERS.items(), strict=False)
-    }
-    if extra:
-        with columns[-1]:
-            extra()
-    return {name: values for name, values in chosen.items() if values}
-
-
-def _offered(context: Context, span: Period, name: str) -> list[str]:
-    """What there is, and what the URL asks for even if it is not in this period."""
-    asked = [*st.session_state.get(name, []), *st.query_params.get_all(name)]
-    return sorted({*data.choices(context.home, span, name), *asked})
-
-
 def standing(context: Context) -> None:
     """How fresh all this is, in a line."""
     try:
-        status = data.status(context.home)
+        status = data.status(context)
     except SourceError:
         st.caption(":material/cloud_off: no ledger to read")
         return

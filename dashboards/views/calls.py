@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from analytics import listing
 from dashboards import data, parts
 from dashboards import definitions as means
 from dashboards import format as say
@@ -21,7 +22,8 @@ def show(context: parts.Context) -> None:
     if call_id := st.query_params.get("call"):
         one_call.show(context, call_id)
         return
-    head = parts.head("Calls")
+    head = parts.head(context, "Calls")
+    _search()
     parts.live(head, lambda: _list(context, head))
 
 
@@ -37,13 +39,12 @@ def _search() -> None:
 
 
 def _list(context: parts.Context, head: parts.Head) -> None:
-    filters = parts.filters(context, head.span, _search)
     search = st.session_state.get("search") or ""
     limit = st.session_state.setdefault("calls_shown", PAGE)
     span = head.span
-    rows = data.call_list(context.home, span, filters, search, limit + 1)
+    rows = data.ask(context, listing.newest, span, head.filters, search, limit + 1)
     if rows.is_empty():
-        parts.nothing(span, filtered=bool(filters or search))
+        parts.nothing(span, filtered=bool(head.filters or search))
         return
     shown = rows.head(limit)
     chosen = st.dataframe(

@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from analytics import exports
+from analytics import exports, listing
 from analytics.exports import Format, Written
 from analytics.period import Period
+from analytics.question import Filters
 from dashboards import data, parts
 from dashboards import definitions as means
 from dashboards import format as say
@@ -35,7 +36,7 @@ class Asked:
     """What a file is the answer to."""
 
     period: str
-    filters: parts.Chosen
+    filters: Filters
     form: Format
 
 
@@ -52,10 +53,9 @@ class Prepared:
 
 def show(context: parts.Context) -> None:
     """The page."""
-    head = parts.head("Export", refreshed=False)
+    head = parts.head(context, "Exports", refreshed=False)
     with parts.explaining():
-        span = head.span
-        filters = parts.filters(context, span)
+        span, filters = head.span, head.filters
         form = st.radio(
             "Format",
             list(FORMATS),
@@ -64,7 +64,7 @@ def show(context: parts.Context) -> None:
             key="format",
             bind="query-params",
         )
-        rows = data.export_rows(context.home, span, filters)
+        rows = data.ask(context, listing.count, span, filters)
         st.markdown(f"**{say.count(rows)} calls**, {say.span(span.start, span.end)}. One row a call; costs are exact.")
         if not rows:
             parts.nothing(span, filtered=bool(filters))
@@ -79,9 +79,8 @@ def show(context: parts.Context) -> None:
 
 def _prepare(context: parts.Context, asked: Asked, span: Period, rows: int) -> None:
     st.session_state.pop("prepared", None)
-    source = data.source(context.home)
-    position = exports.ledger_position(source)
-    question = exports.export_question(span.start, span.end, asked.filters)
+    position = data.ledger_position(context)
+    batches = data.batches(context, lambda seen: exports.export_question(span.start, span.end, seen), asked.filters)
     bar = st.progress(0.0, "Reading the ledger")
 
     def told(done: int) -> None:
@@ -89,7 +88,7 @@ def _prepare(context: parts.Context, asked: Asked, span: Period, rows: int) -> N
 
     file = _Limited()
     try:
-        written = exports.write(source.batches(question.sql, question.params), asked.form, file, told)
+        written = exports.write(batches, asked.form, file, told)
     except TooLarge:
         bar.empty()
         _too_large(asked.form, span)
@@ -99,7 +98,7 @@ def _prepare(context: parts.Context, asked: Asked, span: Period, rows: int) -> N
         asked,
         f"taximeter-{span.start:%Y%m%dT%H%M}-{span.end:%Y%m%dT%H%M}.{asked.form}",
         file.getvalue(),
-        exports.manifest(written, span.start, span.end, asked.filters, position),
+        exports.manifest(written, span.start, span.end, data.seen(context.who, asked.filters), position),
         written,
     )
 

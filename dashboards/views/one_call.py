@@ -22,7 +22,7 @@ def show(context: parts.Context, call_id: str) -> None:
         del st.query_params["call"]
         st.rerun()
     with parts.explaining():
-        one = data.one_call(context.home, call_id)
+        one = data.one_call(context, call_id)
         if one is None:
             st.warning(f"**There is no call `{call_id}`** in this ledger.", icon=":material/search_off:")
             st.caption("It may be older than the ledger keeps, or not yet have reached it: reload in a second.")

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import polars as pl
 import streamlit as st
 
-from analytics import overview
+from analytics import overview, sums
 from analytics.overview import Row
 from analytics.period import Period
+from analytics.question import Filters
 from dashboards import charts, data, parts
 from dashboards import definitions as means
 from dashboards import format as say
@@ -55,23 +56,23 @@ DIMENSIONS = {"By provider": "provider", "By alias": "alias"}
 
 def show(context: parts.Context) -> None:
     """The page."""
-    head = parts.head("Overview")
-    parts.live(head, lambda: _body(context, head.span))
+    head = parts.head(context, "Overview")
+    parts.live(head, lambda: _body(context, head.span, head.filters))
 
 
-def _body(context: parts.Context, span: Period) -> None:
-    now = data.totals(context.home, span)
+def _body(context: parts.Context, span: Period, filters: Filters) -> None:
+    now = data.ask(context, overview.totals, span, filters)
     if not now["calls"]:
-        parts.nothing(span, filtered=False)
+        parts.nothing(span, filtered=bool(filters))
         return
-    whole = _with_tokens(data.course(context.home, span))
-    _cards(now, data.totals(context.home, span.previous), _courses(whole, span))
+    whole = _with_tokens(data.ask(context, sums.course, span, filters))
+    _cards(now, data.ask(context, overview.totals, span.previous, filters), _courses(whole, span))
     _doubts(now, span)
-    _over_time(context, span)
+    _over_time(context, span, filters)
     st.subheader("Latency over time", anchor=False)
     st.altair_chart(charts.percentiles(whole), key="latency", alt="Line chart of p50 and p95 latency over the period")
-    _by_provider(context, span)
-    _by_alias(context, span)
+    _by_provider(context, span, filters)
+    _by_alias(context, span, filters)
 
 
 def _courses(whole: pl.DataFrame, span: Period) -> dict[str, list[float]]:
@@ -118,7 +119,7 @@ def _doubts(now: Row, span: Period) -> None:
     st.caption(" ".join(said), help=f"{means.UNPRICED} {means.ESTIMATED} {means.FALLBACKS}")
 
 
-def _over_time(context: parts.Context, span: Period) -> None:
+def _over_time(context: parts.Context, span: Period, filters: Filters) -> None:
     title, measures, dimensions = st.columns([2, 3, 2], vertical_alignment="center")
     title.subheader("Over time", anchor=False)
     with measures:
@@ -126,7 +127,7 @@ def _over_time(context: parts.Context, span: Period) -> None:
     with dimensions:
         by = _choice("Group", list(DIMENSIONS), "by")
     dimension, column = DIMENSIONS[by], MEASURES[measure]
-    rows = _with_tokens(data.course(context.home, span, dimension))
+    rows = _with_tokens(data.ask(context, sums.course, span, filters, dimension))
     title_of_axis = "Cost (USD)" if measure == "Cost" else measure
     drawn = charts.stacked(rows, dimension, column, title_of_axis, overview.grain(span))
     st.altair_chart(drawn, key="course", alt=f"Bars over time: {measure.lower()} {by.lower()}")
@@ -143,15 +144,16 @@ def _with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns((pl.col("input_tokens") + pl.col("output_tokens")).alias("tokens"))
 
 
-def _by_provider(context: parts.Context, span: Period) -> None:
-    used = data.usage(context.home, span, "provider")
-    rows = used.join(data.providers(context.home, span), on="provider", how="left", suffix="_tried")
+def _by_provider(context: parts.Context, span: Period, filters: Filters) -> None:
+    used = data.ask(context, sums.sums, span, filters, "provider")
+    rows = used.join(data.ask(context, sums.tried, span, filters), on="provider", how="left", suffix="_tried")
     rows = rows.with_columns((pl.col("failed") / pl.col("attempts_tried")).alias("failing"))
     _ranking("Providers", rows, "provider", ["attempts", "failing"], calls=means.ANSWERED)
 
 
-def _by_alias(context: parts.Context, span: Period) -> None:
-    rows = data.usage(context.home, span, "alias").with_columns((pl.col("errors") / pl.col("calls")).alias("erring"))
+def _by_alias(context: parts.Context, span: Period, filters: Filters) -> None:
+    rows = data.ask(context, sums.sums, span, filters, "alias")
+    rows = rows.with_columns((pl.col("errors") / pl.col("calls")).alias("erring"))
     _ranking("Aliases", rows, "alias", ["erring", "fallbacks"], calls=means.CALLS)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import duckdb
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboards import data
 from sidecar.core.call import CallRecord, CallStatus
 from tests.support.analytics import build
 from tests.support.analytics_week import week
@@ -60,7 +60,7 @@ def home(records: list[CallRecord]) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     """No answer of another test's ledger."""
-    data.status.clear()
+    st.cache_data.clear()
 
 
 def opened(page: Any, home: Path, **query: str) -> AppTest:
@@ -68,6 +68,10 @@ def opened(page: Any, home: Path, **query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return app.run()
+
+
+def press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
 
 
 def said(app: AppTest) -> str:
@@ -94,7 +98,7 @@ def test_while_the_bookkeeper_does_not_answer_a_page_says_so(
     page: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analytics.bookkeeper._START_S", 0.1)
-    data._answer.clear()
+    st.cache_data.clear()
     with (home / "bookkeeper.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         app = opened(page, home)
@@ -167,7 +171,7 @@ def test_the_list_fits_a_screen_1280_wide(home: Path) -> None:
 def test_older_calls_are_shown_when_asked_for(home: Path) -> None:
     app = opened(calls_page, home, period="Last 30 days")
     assert len(app.dataframe[0].value) == 100
-    app.button[0].click().run()
+    press(app, "Show older calls")
     assert len(app.dataframe[0].value) == 200
 
 
@@ -221,7 +225,7 @@ def test_an_unknown_call_is_said_to_be(home: Path) -> None:
 
 def test_the_way_back_from_a_call(home: Path, records: list[CallRecord]) -> None:
     app = opened(calls_page, home, call=records[-1].call_id)
-    app.button[0].click().run()
+    press(app, "All calls")
     assert "call" not in app.query_params
     assert app.title[0].value == "Calls"
 
@@ -230,7 +234,7 @@ def test_the_way_back_from_a_call(home: Path, records: list[CallRecord]) -> None
 def test_an_export_is_prepared_with_its_sums(home: Path, records: list[CallRecord], form: str) -> None:
     app = opened(export_page, home, period="Last 30 days")
     app.radio(key="format").set_value(form).run()
-    app.button[0].click().run()
+    press(app, "Prepare the file")
     figures = {metric.label: metric.value for metric in app.metric}
     assert figures["Rows"] == str(len(records))
     assert not app.exception
@@ -238,7 +242,7 @@ def test_an_export_is_prepared_with_its_sums(home: Path, records: list[CallRecor
 
 def test_a_prepared_file_is_not_offered_for_another_question(home: Path) -> None:
     app = opened(export_page, home)
-    app.button[0].click().run()
+    press(app, "Prepare the file")
     app.multiselect(key="alias").select("smart").run()
     assert not app.metric
 
@@ -246,6 +250,6 @@ def test_a_prepared_file_is_not_offered_for_another_question(home: Path) -> None
 def test_a_file_too_large_for_a_browser_is_for_the_command_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboards.views.export.MOST_BYTES", 10)
     app = opened(export_page, home)
-    app.button[0].click().run()
+    press(app, "Prepare the file")
     assert "too large for a browser" in said(app)
     assert app.code[0].value.startswith("taximeter export --format csv --since ")
