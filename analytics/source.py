@@ -129,6 +129,7 @@ class FileSource:
             raise NoLedger(f"no ledger yet in {self._path.parent}: start `taximeter up`, and make a first call")
         try:
             with closing(duckdb.connect(self._path, read_only=True, config=_OPTIONS)) as connection:
+                connection.execute("SET GLOBAL TimeZone = 'UTC'")  # as the bookkeeper has it
                 check_version(_version(connection))
                 yield connection
         except duckdb.IOException as error:

@@ -49,6 +49,8 @@ def connect(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
         raise (LedgerBusy if busy else LedgerFault)(f"{path} cannot be opened: {_first_line(error)}") from error
     # A name in SQL is a table, never a variable of this process that happens to be called so.
     connection.execute("SET python_enable_replacements = false")
+    # What a query calls now or today is UTC, as all times here are, wherever the machine stands.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
 
 
