@@ -56,7 +56,7 @@ def label(value: object) -> str:
 
 def dimension(name: str) -> Dimension:
     """By its name, or "tag:<key>" ("" where a call has no such tag). Raises BadQuestion."""
-    key = _tag_key(name)
+    key = tag_key(name)
     if key is not None:
         return Dimension(name, "coalesce(tags[?], '')", (key,))
     known = OF_CALL.get(name) or OF_TARGET.get(name)
@@ -73,7 +73,7 @@ def narrow(name: str, wanted: str | Sequence[str]) -> Condition:
     return one_of(asked.expression, wanted, asked.params)
 
 
-def _tag_key(dimension: str) -> str | None:
+def tag_key(dimension: str) -> str | None:
     """The key of a dimension "tag:<key>"; None for another dimension."""
     prefix, colon, key = dimension.partition(":")
     if prefix != "tag" or not colon:
