@@ -52,7 +52,7 @@ def _cell(value: Any) -> object:
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return json.dumps(value, default=plain) if isinstance(value, dict | list) else value
+    return json.dumps(value, default=_plain) if isinstance(value, dict | list) else value
 
 
 def _csv(batches: Iterable[Any]) -> None:
@@ -69,11 +69,16 @@ def _csv(batches: Iterable[Any]) -> None:
 
 def _field(value: Any) -> object:
     if isinstance(value, dict | list):
-        return json.dumps(value, default=plain)
+        return json.dumps(value, default=_plain)
     return plain(value) if isinstance(value, datetime | Decimal) else value
 
 
 def _json_lines(batches: Iterable[Any]) -> None:
     for batch in batches:
         rows: Iterable[Mapping[str, Any]] = batch.to_pylist(maps_as_pydicts="strict")
-        sys.stdout.writelines(json.dumps(row, default=plain, ensure_ascii=False) + "\n" for row in rows)
+        sys.stdout.writelines(json.dumps(row, default=_plain, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _plain(value: Any) -> object:
+    """Sums of whole numbers come as decimals without decimals."""
+    return int(value) if isinstance(value, Decimal) and value.as_tuple().exponent == 0 else plain(value)

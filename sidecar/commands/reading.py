@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 def ledger() -> Iterator[Source]:
     """A source for the configured home; its errors end the command with a message."""
     from analytics.question import BadQuestion
-    from analytics.source import SourceError, open_source
+    from analytics.source import QuestionFailed, SourceError, open_source
 
     try:
         yield open_source(configuration().settings.home)
     except BadQuestion as wrong:
         fail(str(wrong), Exit.USAGE)
+    except QuestionFailed as refused:
+        fail(str(refused))
     except SourceError as failed:
         fail(str(failed), Exit.UNREACHABLE)
 

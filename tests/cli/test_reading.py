@@ -102,7 +102,19 @@ def test_usage_fits_eighty_columns(shell: Shell, ids: list[str]) -> None:
     assert max(len(line) for line in shown if "calls have no known price" not in line) <= 80
 
 
+def test_query_answers_in_sql(shell: Shell, ids: list[str]) -> None:
+    sql = "SELECT alias, sum(calls) AS calls, any_value(tags) AS tags FROM ai_call_days GROUP BY ALL ORDER BY alias"
+    shown = shell.run("query", sql).out.splitlines()
+    assert [line.split() for line in shown[:2]] == [["alias", "calls", "tags"], ["fast", "2", '{"team":', '"books"}']]
+    assert shell.run("query", "-", "--csv", stdin=sql).out.splitlines()[:2] == [
+        "alias,calls,tags", 'fast,2,"{""team"": ""books""}"'
+    ]  # fmt: skip
+    assert shell.run("query", sql, "--json").lines[0] == {"alias": "fast", "calls": 2, "tags": {"team": "books"}}
+
+
 HELD_WRONG = [
+    pytest.param(["query", "DELETE FROM calls"], 1, "only one SELECT can be asked here", id="not a question"),
+    pytest.param(["query", "SELECT nothing FROM ai_call_logs"], 1, "nothing", id="no such column"),
     pytest.param(["usage", "--by", "colour"], 2, "unknown dimension 'colour'", id="dimension"),
     pytest.param(["usage", "--since", "yore"], 2, "yore", id="period"),
     pytest.param(["calls", "01NOSUCHCALL"], 1, "no call 01NOSUCHCALL", id="no such call"),
