@@ -1,33 +1,39 @@
-"""Calls as files: CSV, Parquet, JSON lines, made piece by piece in little memory, with a manifest of what is in them.
+"""Files of CSV, Parquet or JSON lines, made piece by piece in little memory, with a manifest of what is in them.
 
-Costs are exact decimals in USD (in JSON as text), times UTC in ISO form. A row a call; its tags are one JSON object.
+Of calls, or of whatever a `Layout` describes. Money is exact decimals in USD (in JSON as text), times UTC in ISO form.
+A row a call; its tags are one JSON object.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import IO, Any
+from typing import Protocol
 
-import polars as pl
 import pyarrow as pa
 
 from analytics.answering import Source
 from analytics.calls import involved
-from analytics.formats import COLUMNS, SCHEMA, Format, encoded
+from analytics.formats import Format, encoded
+from analytics.layouts import CALLS, Layout, Written
 from analytics.question import Filters, Question, every, within
 
 __all__ = [
-    "COLUMNS", "Format", "Written",
+    "CALLS", "COLUMNS", "Format", "Layout", "Writable", "Written",
     "count_question", "export_question", "ledger_position", "manifest", "pieces", "write",
 ]  # fmt: skip
 
+COLUMNS = CALLS.columns
 _ROWS = 65_536
 """Held at a time: a row group of Parquet."""
+
+
+class Writable(Protocol):
+    """Where a file goes."""
+
+    def write(self, data: bytes, /) -> object: ...
 
 
 def export_question(start: datetime, end: datetime, filters: Filters | None = None) -> Question:
@@ -44,49 +50,23 @@ def count_question(start: datetime, end: datetime, filters: Filters | None = Non
     return Question(f"SELECT count(*) AS rows FROM ai_call_logs WHERE {where.sql}", where.params)  # noqa: S608 - our pieces
 
 
-@dataclass(slots=True)
-class Written:
-    """What an export came to. Complete when its last piece has been given out."""
-
-    rows: int = 0
-    cost_usd: Decimal = Decimal(0)
-    """Exact, of the priced calls."""
-    unpriced_calls: int = 0
-    estimated_calls: int = 0
-    size: int = 0
-    """Bytes."""
-    _hash: Any = field(default_factory=hashlib.sha256)
-
-    @property
-    def sha256(self) -> str:
-        return str(self._hash.hexdigest())
-
-    def count(self, table: pa.Table) -> pa.Table:
-        frame = pl.DataFrame(table.select(["cost_usd", "priced", "usage_source"]))
-        self.rows += frame.height
-        self.cost_usd += Decimal(frame["cost_usd"].sum() or 0)
-        self.unpriced_calls += int((~frame["priced"]).sum())
-        self.estimated_calls += int((frame["usage_source"] == "estimated").sum())
-        return table
-
-    def add(self, piece: bytes) -> bytes:
-        self._hash.update(piece)
-        self.size += len(piece)
-        return piece
-
-
 def pieces(batches: Iterable[pa.RecordBatch], form: Format, written: Written) -> Iterator[bytes]:
-    """The file, in order, as the answer to an export question comes in; `written` is kept up to date."""
-    for piece in encoded(_gathered(batches, written), form):
+    """The file, in order, as the answer to an export question comes in; `written` says its layout, and is kept up to
+    date. Batches have the layout's columns, of types that can be cast to its."""
+    for piece in encoded(_gathered(batches, written), form, written.layout):
         if piece:
             yield written.add(piece)
 
 
 def write(
-    batches: Iterable[pa.RecordBatch], form: Format, out: IO[bytes], progress: Callable[[int], object] | None = None
+    batches: Iterable[pa.RecordBatch],
+    form: Format,
+    out: Writable,
+    progress: Callable[[int], object] | None = None,
+    layout: Layout = CALLS,
 ) -> Written:
     """The whole file into `out`. `progress` is told the rows so far."""
-    written = Written()
+    written = Written(layout)
     for piece in pieces(batches, form, written):
         out.write(piece)
         if progress:
@@ -106,14 +86,14 @@ def manifest(
 ) -> bytes:
     """What stands beside the file, as JSON."""
     facts = {
+        "content": written.layout.name,
         "start": start.isoformat(),
         "end": end.isoformat(),
         "filters": dict(filters),
         "rows": written.rows,
-        "cost_usd": f"{written.cost_usd:.12f}",
+        **{name: f"{total:.12f}" if isinstance(total, Decimal) else total for name, total in written.sums.items()},
         "currency": "USD",
-        "unpriced_calls": written.unpriced_calls,
-        "estimated_calls": written.estimated_calls,
+        **written.counts,
         "bytes": written.size,
         "sha256": written.sha256,
         "ledger_position": position,
@@ -122,12 +102,13 @@ def manifest(
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], written: Written) -> Iterator[pa.Table]:
-    """Tables of SCHEMA and about _ROWS rows, counted as they go by; of no batches, one without rows."""
+    """Tables of the layout and about _ROWS rows, counted as they go by; of no batches, one without rows."""
+    schema = written.layout.schema
     held: list[pa.RecordBatch] = []
     for batch in batches:
-        held.append(batch.cast(SCHEMA))
+        held.append(batch.cast(schema))
         if sum(each.num_rows for each in held) >= _ROWS:
-            yield written.count(pa.Table.from_batches(held, SCHEMA))
+            yield written.count(pa.Table.from_batches(held, schema))
             held = []
     if held or not written.rows:
-        yield written.count(pa.Table.from_batches(held, SCHEMA))
+        yield written.count(pa.Table.from_batches(held, schema))

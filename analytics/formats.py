@@ -1,4 +1,4 @@
-"""Export files, encoded piece by piece: their columns, and each format's bytes."""
+"""Export files, encoded piece by piece: each format's bytes."""
 
 from __future__ import annotations
 
@@ -12,40 +12,10 @@ import polars.selectors as cs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analytics.layouts import MICROSECONDS, SECONDS, Layout
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-TIME = pa.timestamp("us")
-USD = pa.decimal128(18, 12)
-COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(("call_id", "request_id", "conversation_id"), pa.string()),
-    **dict.fromkeys(("started_at", "ended_at"), TIME),
-    **dict.fromkeys(("workspace", "caller", "alias", "task", "operation", "status", "error_type"), pa.string()),
-    **dict.fromkeys(("provider", "provider_type", "model", "model_reported", "key_id", "key_owner"), pa.string()),
-    "streamed": pa.bool_(),
-    "attempts": pa.int32(),
-    "fallback_used": pa.bool_(),
-    "fallback_reason": pa.string(),
-    **dict.fromkeys(
-        ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-         "audio_input_tokens", "audio_output_tokens", "images"), pa.int64()),
-    "seconds": pa.float64(),
-    **dict.fromkeys(("characters", "requests"), pa.int64()),
-    **dict.fromkeys(("usage_source", "estimator_version"), pa.string()),
-    "priced": pa.bool_(),
-    **dict.fromkeys(("cost_usd", "cost_at_risk_usd"), USD),
-    "maybe_billed": pa.bool_(),
-    **dict.fromkeys(("price_source", "price_version"), pa.string()),
-    **dict.fromkeys(("duration_ms", "time_to_first_token_ms"), pa.float64()),
-    "overhead_us": pa.int64(),
-    "trace_id": pa.string(),
-    "sidecar_id": pa.string(),
-    "seq": pa.int64(),
-    "tags": pa.string(),
-}  # fmt: skip
-"""Of every format, in this order; as `ai_call_logs` has them but for `tags`, which is JSON."""
-SCHEMA = pa.schema(list(COLUMNS.items()))
-
 
 _TEXT_ROWS = 8_192
 """Held as text at a time."""
@@ -59,22 +29,27 @@ class Format(StrEnum):
     JSON_LINES = "jsonl"
 
 
-def encoded(tables: Iterator[pa.Table], form: Format) -> Iterator[bytes]:
-    """The file of these tables, all of SCHEMA. At least one table, were it empty: a file has its columns anyway."""
-    return {Format.CSV: _csv, Format.PARQUET: _parquet, Format.JSON_LINES: _json_lines}[form](tables)
+def encoded(tables: Iterator[pa.Table], form: Format, layout: Layout) -> Iterator[bytes]:
+    """The file of these tables, all of the layout. At least one table, were it empty: a file has its columns anyway."""
+    return {Format.CSV: _csv, Format.PARQUET: _parquet, Format.JSON_LINES: _json_lines}[form](tables, layout)
 
 
-def _csv(tables: Iterator[pa.Table]) -> Iterator[bytes]:
+def _csv(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
+    times = _times(layout)
     for number, table in enumerate(_small(tables)):
-        yield _plain(table).write_csv(include_header=number == 0).encode()
+        yield pl.DataFrame(table).with_columns(*times).write_csv(include_header=number == 0).encode()
 
 
-def _json_lines(tables: Iterator[pa.Table]) -> Iterator[bytes]:
-    """`tags` are JSON already, so they are set into the line that holds the rest."""
+def _json_lines(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
+    """What is JSON already is set into the line that holds the rest."""
+    plain = pl.struct(pl.exclude(*layout.json)) if layout.json else pl.struct(pl.all())
+    line = plain.struct.json_encode().str.strip_suffix("}")
+    for name in (each for each in layout.columns if each in layout.json):
+        line = line + f',"{name}":' + pl.col(name).fill_null("null")
+    text = [cs.decimal().cast(pl.String), *_times(layout)]
     for table in _small(tables):
-        rest = pl.struct(pl.exclude("tags")).struct.json_encode().str.strip_suffix("}")
-        lines = _plain(table).select(rest + ',"tags":' + pl.col("tags") + "}").to_series()
-        yield "".join(f"{line}\n" for line in lines).encode()
+        lines = pl.DataFrame(table).with_columns(*text).select(line + "}").to_series()
+        yield "".join(f"{each}\n" for each in lines).encode()
 
 
 def _small(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -83,15 +58,15 @@ def _small(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield from (table.slice(start, _TEXT_ROWS) for start in range(0, max(1, table.num_rows), _TEXT_ROWS))
 
 
-def _plain(table: pa.Table) -> pl.DataFrame:
-    """Decimals and times as text, without exponent and with a Z."""
-    frame = pl.DataFrame(table)
-    return frame.with_columns(cs.decimal().cast(pl.String), cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+def _times(layout: Layout) -> list[pl.Expr]:
+    """Times as text with a Z, to the second or the microsecond, as their column is."""
+    forms = {MICROSECONDS: "%Y-%m-%dT%H:%M:%S%.6fZ", SECONDS: "%Y-%m-%dT%H:%M:%SZ"}
+    return [pl.col(name).dt.strftime(forms[kind]) for name, kind in layout.columns.items() if kind in forms]
 
 
-def _parquet(tables: Iterator[pa.Table]) -> Iterator[bytes]:
+def _parquet(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
     sink = _Drained()
-    with pq.ParquetWriter(pa.PythonFile(sink, "w"), SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(pa.PythonFile(sink, "w"), layout.schema, compression="zstd") as writer:
         for table in tables:
             if table.num_rows:
                 writer.write_table(table)

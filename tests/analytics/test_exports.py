@@ -12,12 +12,24 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
-from analytics.exports import COLUMNS, Format, Written, export_question, ledger_position, manifest, pieces, write
+from analytics.exports import (
+    COLUMNS,
+    Format,
+    Layout,
+    Written,
+    export_question,
+    ledger_position,
+    manifest,
+    pieces,
+    write,
+)
+from analytics.layouts import SECONDS
 from analytics.source import open_source
 from sidecar.core.call import CallRecord, UsageSource
 from sidecar.core.money import to_usd
@@ -158,12 +170,15 @@ def test_the_manifest_says_what_is_in_the_file(tmp_path: Path) -> None:
         position = ledger_position(open_source(home))
     written = write([batch("0.1"), batch(None, priced=False)], Format.CSV, io.BytesIO())
     facts = json.loads(manifest(written, START, END, {"alias": "smart"}, position))
+    tokens = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
     assert facts == {
+        "content": "calls",
         "start": "2026-11-02T00:00:00+00:00",
         "end": "2026-11-04T00:00:00+00:00",
         "filters": {"alias": "smart"},
         "rows": 2,
         "cost_usd": "0.100000000000",
+        **dict.fromkeys(tokens, 0),
         "currency": "USD",
         "unpriced_calls": 1,
         "estimated_calls": 0,
@@ -171,3 +186,38 @@ def test_the_manifest_says_what_is_in_the_file(tmp_path: Path) -> None:
         "sha256": written.sha256,
         "ledger_position": {"sidecar-a": [0, 0]},
     }
+
+
+def test_any_layout_is_written_and_summed() -> None:
+    """Times to the second, money of 38 digits, text that is JSON, sums and counts by the layout's own names."""
+    layout = Layout(
+        "charges",
+        {
+            "ChargePeriodStart": SECONDS,
+            "BilledCost": pa.decimal128(38, 12),
+            "Quantity": pa.int64(),
+            "Tags": pa.string(),
+        },
+        sums=("BilledCost", "Quantity"),
+        counts={"free": pl.col("BilledCost") == 0},
+        json=frozenset({"Tags"}),
+    )
+    rows: list[dict[str, Any]] = [
+        {"ChargePeriodStart": at(ns(START)), "BilledCost": Decimal("0.5"), "Quantity": 2**60, "Tags": '{"a":"b"}'},
+        {"ChargePeriodStart": at(ns(START)), "BilledCost": Decimal(0), "Quantity": None, "Tags": None},
+    ]
+    written = {}
+    files = {}
+    for form in Format:
+        out = io.BytesIO()
+        written[form] = write([pa.RecordBatch.from_pylist(rows, schema=layout.schema)], form, out, layout=layout)
+        files[form] = out.getvalue()
+        assert written[form].sums == {"BilledCost": Decimal("0.5"), "Quantity": 2**60}
+        assert written[form].counts == {"free": 1}
+    assert files[Format.CSV].decode().splitlines() == [
+        "ChargePeriodStart,BilledCost,Quantity,Tags",
+        '2026-11-02T00:00:00Z,0.500000000000,1152921504606846976,"{""a"":""b""}"',
+        "2026-11-02T00:00:00Z,0.000000000000,,",
+    ]
+    assert [json.loads(line)["Tags"] for line in files[Format.JSON_LINES].splitlines()] == [{"a": "b"}, None]
+    assert pq.read_schema(io.BytesIO(files[Format.PARQUET])).names == list(layout.columns)
