@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import parts
+from dashboards import parts, signin
 from dashboards.context import Context
 from dashboards.views import calls, export, overview
 
@@ -24,13 +24,13 @@ ROOMIER = """
 """Less margin than Streamlit's own, so that tables fit a screen 1280 wide."""
 
 
-def context() -> Context:
-    """From the script's own arguments, else from TAXIMETER_HOME and TAXIMETER_TRACE_URL."""
+def arguments() -> argparse.Namespace:
+    """The script's own, else TAXIMETER_HOME and TAXIMETER_TRACE_URL."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", default=os.environ.get("TAXIMETER_HOME", ""))
     parser.add_argument("--trace-url", default=os.environ.get("TAXIMETER_TRACE_URL", ""))
-    given = parser.parse_args()
-    return Context(given.home, given.trace_url)
+    parser.add_argument("--login", choices=(signin.NONE, signin.TOKEN, signin.OIDC), default=signin.NONE)
+    return parser.parse_args()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,22 @@ def pages(where: Context) -> dict[str, list[StreamlitPage]]:
 
 
 def main() -> None:
-    where = context()
+    given = arguments()
     st.set_page_config("Taximeter", ":material/local_taxi:", layout="wide", initial_sidebar_state=SIDEBAR_PX)
     st.html(f"<style>{ROOMIER}</style>")
-    if not where.home:
+    st.logo(Path(__file__).with_name("logo.svg"), size="large")
+    if not given.home:
         st.error("**Which ledger?** Start with `taximeter dashboard`, or set TAXIMETER_HOME.")
         return
+    who = signin.viewer(given.home, given.login)
+    if who is None:
+        return
+    where = Context(given.home, given.trace_url, who)
     parts.keep()
     chosen = st.navigation(pages(where))
-    st.logo(Path(__file__).with_name("logo.svg"), size="large")
     with st.sidebar:
         parts.standing(where)
+        signin.told(who, given.login)
     chosen.run()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+EVERYWHERE = ("auditor", "operator")
+"""Roles that see all workspaces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dashboards import heard, said
+from dashboards.context import Viewer
 from taximeter import Client
 from taximeter.errors import SidecarUnavailable, TaximeterError
-from taximeter.v1 import aliases_pb2, budgets_pb2, catalog_pb2, keys_pb2
+from taximeter.v1 import aliases_pb2, budgets_pb2, catalog_pb2, keys_pb2, workspaces_pb2
 from taximeter.v1.aliases_pb2_grpc import AliasServiceStub
 from taximeter.v1.budgets_pb2_grpc import BudgetServiceStub
 from taximeter.v1.catalog_pb2_grpc import CatalogServiceStub
 from taximeter.v1.keys_pb2_grpc import KeyServiceStub
+from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub
 
 WAIT_S = 3.0
 """A page does not wait longer."""
@@ -53,6 +55,13 @@ def health(home: str, token: str) -> said.Health:
     return said.Health(tuple(map(heard.target, told.targets)), tuple(map(heard.account, told.accounts)))
 
 
+def providers(home: str, token: str) -> list[said.Provider]:
+    """Everything that is configured for the asker's workspace, the unusable too."""
+    with asking(home, token) as client:
+        told = client.service(CatalogServiceStub).ListProviders(catalog_pb2.ListProvidersRequest())
+    return [heard.provider(each) for each in told.providers]
+
+
 def prices(home: str, token: str) -> list[said.Price]:
     """Of every model that has one, by whom it is from."""
     with asking(home, token) as client:
@@ -74,9 +83,23 @@ def aliases(home: str, token: str, workspace: str = "") -> list[said.Alias]:
     return [heard.alias(each) for each in told.aliases if not each.deleted]
 
 
-def budgets(home: str, token: str, workspace: str = "") -> list[said.Budget]:
-    """The workspace's, as they stand now."""
+def budgets(home: str, token: str, workspaces: tuple[str, ...] = ("",)) -> list[said.Budget]:
+    """The workspaces', as they stand now; "": the asker's own."""
     with asking(home, token) as client:
-        asked = budgets_pb2.GetBudgetStatusRequest(workspace_id=workspace)
-        told = client.service(BudgetServiceStub).GetBudgetStatus(asked)
-    return [heard.budget(each) for each in told.statuses]
+        service = client.service(BudgetServiceStub)
+        asked = (budgets_pb2.GetBudgetStatusRequest(workspace_id=each) for each in workspaces)
+        return [heard.budget(each) for request in asked for each in service.GetBudgetStatus(request).statuses]
+
+
+def who_am_i(home: str, token: str) -> Viewer | None:
+    """Whose token it is, and what they may see; None: nobody's, or not any more. Raises NoSidecar.
+
+    To be asked with a token only: without one the socket's owner would answer."""
+    if not token.strip():
+        return None
+    try:
+        with asking(home, token) as client:
+            told = client.service(TokenServiceStub).WhoAmI(workspaces_pb2.WhoAmIRequest())
+    except (NotAllowed, ValueError):
+        return None
+    return heard.viewer(told, token) if told.caller else None

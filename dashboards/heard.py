@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from dashboards import said
+from dashboards.context import EVERYWHERE, Viewer
 
 SCOPES = ("text", "image", "audio", "video")
 
@@ -58,6 +59,11 @@ def _rate(told: Any, name: str) -> said.Rate | None:
 def price(told: Any) -> said.Price:
     """Of a Price."""
     return said.Price(told.ref.provider, told.ref.model, told.source, told.version, told.dated)
+
+
+def provider(told: Any) -> said.Provider:
+    """Of a Provider."""
+    return said.Provider(told.name, told.type, told.key, told.usable, told.reason, tuple(told.operations))
 
 
 def key(told: Any) -> said.Key:
@@ -153,3 +159,11 @@ def _given(message: Any, name: str) -> int | None:
     """None where it was not said; an explicit 0 is 0."""
     value: int | None = getattr(message, name) if message.HasField(name) else None
     return value
+
+
+def viewer(told: Any, token: str) -> Viewer:
+    """Of a WhoAmIResponse. Auditors, and administrators of the workspace "default", see all workspaces."""
+    role = _word(told, "role", "CALLER_ROLE_")
+    if role == "admin" and told.workspace_id == "default":
+        role = "operator"
+    return Viewer(None if role in EVERYWHERE else told.workspace_id, role, told.caller, token)

@@ -25,12 +25,17 @@ _FLAGS = {
 """As flags, so that they hold in whatever directory the dashboard is started. Nothing is reported to anyone."""
 
 
-def command(home: Path, host: str, port: int, trace_url: str = "") -> list[str]:
+def command(
+    home: Path, host: str, port: int, *, trace_url: str = "", login: str = "none", secrets: Path | None = None
+) -> list[str]:
     """The argument vector, to be executed as it is; the first is an absolute path.
 
-    `trace_url`: where a trace is shown, with "{trace_id}" in it; empty: no links."""
+    `trace_url`: where a trace is shown, with "{trace_id}" in it; empty: no links. `login`: how people sign in, none,
+    token or oidc. `secrets`: Streamlit's secrets.toml, with [auth] for oidc."""
     flags = {**_FLAGS, "server.address": host, "server.port": str(port), "browser.serverAddress": host}
-    given = ["--home", str(home), *(["--trace-url", trace_url] if trace_url else [])]
+    if secrets:
+        flags["secrets.files"] = str(secrets)
+    given = ["--home", str(home), "--login", login, *(["--trace-url", trace_url] if trace_url else [])]
     return [
         sys.executable, "-m", "streamlit", "run", str(APP), *(f"--{name}={value}" for name, value in flags.items()),
         "--", *given,

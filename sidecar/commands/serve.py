@@ -45,5 +45,12 @@ def dashboard() -> int:
     from dashboards import launch
 
     settings = configuration().settings
-    argv = launch.command(settings.home, settings.dashboard_host, settings.dashboard_port, settings.trace_url)
+    argv = launch.command(
+        settings.home,
+        settings.dashboard_host,
+        settings.dashboard_port,
+        trace_url=settings.trace_url,
+        login=settings.dashboard_login,
+        secrets=settings.dashboard_secrets,
+    )
     os.execv(argv[0], argv)  # noqa: S606 - our own interpreter

@@ -95,6 +95,10 @@ class Settings:
     """Workspaces may name this machine and private networks as the addresses of their keys."""
     dashboard_host: Annotated[str, Spec("TAXIMETER_DASHBOARD_HOST", units.string)] = "127.0.0.1"
     dashboard_port: Annotated[int, Spec("TAXIMETER_DASHBOARD_PORT", units.port)] = 8501
+    dashboard_login: Annotated[str, Spec("TAXIMETER_DASHBOARD_LOGIN", units.one_of("none", "token", "oidc"))] = "none"
+    """How people sign in; none: whoever reaches it sees all workspaces."""
+    dashboard_secrets: Annotated[Path | None, Spec("TAXIMETER_DASHBOARD_SECRETS", _path)] = None
+    """Streamlit's secrets.toml, with [auth]: for oidc."""
     trace_url: Annotated[str, Spec("TAXIMETER_TRACE_URL", units.trace_url)] = ""
     """Where the dashboard finds a trace, with "{trace_id}" in it; empty: no links."""
     prometheus_host: Annotated[str, Spec("TAXIMETER_PROMETHEUS_HOST", units.string)] = "127.0.0.1"
@@ -224,6 +228,16 @@ def _check(settings: Settings, origins: Mapping[str, Origin], problems: Problems
         problems.error(origins["tls_client_ca"], "needs TAXIMETER_TLS_CERT and TAXIMETER_TLS_KEY")
     for variable, wrong in callers.wrong(settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks_url):
         problems.error(variable, wrong)
+    if settings.dashboard_login == "oidc" and not settings.dashboard_secrets:
+        problems.error(origins["dashboard_login"], "oidc needs TAXIMETER_DASHBOARD_SECRETS, a secrets.toml with [auth]")
+    if settings.dashboard_login == "none" and not (
+        units.is_loopback(f"{settings.dashboard_host}:0") or settings.allow_insecure
+    ):
+        problems.error(
+            origins["dashboard_host"],
+            f"{settings.dashboard_host} is reachable from other machines: set TAXIMETER_DASHBOARD_LOGIN to token or "
+            "oidc, or TAXIMETER_ALLOW_INSECURE=true",
+        )
     if settings.listen and not (units.is_loopback(settings.listen) or settings.tls_cert or settings.allow_insecure):
         problems.error(
             origins["listen"],

@@ -117,6 +117,17 @@ def test_toml_values_may_have_their_own_types(tmp_path: Path) -> None:
             "TAXIMETER_DASHBOARD_PORT: '70000' is not a whole number from 0 to 65535",
             id="port",
         ),
+        param(
+            "TAXIMETER_DASHBOARD_HOST=0.0.0.0",
+            "TAXIMETER_DASHBOARD_HOST: 0.0.0.0 is reachable from other machines: set TAXIMETER_DASHBOARD_LOGIN to "
+            "token or oidc, or TAXIMETER_ALLOW_INSECURE=true",
+            id="dashboard for all",
+        ),
+        param(
+            "TAXIMETER_DASHBOARD_LOGIN=oidc",
+            "TAXIMETER_DASHBOARD_LOGIN: oidc needs TAXIMETER_DASHBOARD_SECRETS, a secrets.toml with [auth]",
+            id="login without its secrets",
+        ),
         param("TAXIMETER_GRACE=soon", "TAXIMETER_GRACE: 'soon' is not a duration like 10s, 5m or 7d", id="duration"),
         param(
             "TAXIMETER_MAX_MESSAGE=0", "TAXIMETER_MAX_MESSAGE: '0' is not a size like 65536, 16MiB or 1GB", id="size"

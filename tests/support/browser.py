@@ -32,12 +32,17 @@ SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
 
 
 @contextmanager
-def dashboard(home: Path, *, trace_url: str = "") -> Iterator[str]:
-    """Its URL. Ends the process it started."""
-    port = _free_port()
+def dashboard(
+    home: Path, *, trace_url: str = "", login: str = "none", secrets: Path | None = None, port: int = 0
+) -> Iterator[str]:
+    """Its URL. Ends the process it started. Its log stands beside `home`'s ledger."""
+    port = port or free_port()
     log = (home / "dashboard.log").open("wb")
     process = subprocess.Popen(
-        launch.command(home, "127.0.0.1", port, trace_url), stdout=log, stderr=subprocess.STDOUT, cwd=home
+        launch.command(home, "127.0.0.1", port, trace_url=trace_url, login=login, secrets=secrets),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=home,
     )
     try:
         _await_health(f"http://127.0.0.1:{port}/_stcore/health", process, home / "dashboard.log")
@@ -97,7 +102,7 @@ def watched(url: str) -> Iterator[Looked]:
         browser.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
