@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboards import parts, signin
 from dashboards.context import Context
-from dashboards.views import calls, export, overview
+from dashboards.views import calls, export, keys, overview, providers
 
 SIDEBAR_PX = 220
 ROOMIER = """
@@ -50,7 +50,13 @@ class Shown:
 PAGES = {
     "": [Shown("Overview", "monitoring", overview.show)],
     "Spend": [Shown("Exports", "download", export.show)],
-    "Reliability": [Shown("Calls", "list_alt", calls.show)],
+    "Reliability": [
+        Shown("Providers", "dns", providers.show),
+        Shown("Calls", "list_alt", calls.show),
+    ],
+    "Setup": [
+        Shown("Keys & aliases", "key", keys.show),
+    ],
 }
 """By whom they are for."""
 

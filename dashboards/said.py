@@ -103,6 +103,20 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider of the configuration, or of the workspace's keys."""
+
+    name: str
+    type: str
+    masked: str
+    """Its first key; "platform": the operator's, seen by another workspace."""
+    usable: bool
+    reason: str
+    """Why not."""
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A workspace's own provider key."""
 

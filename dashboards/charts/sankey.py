@@ -17,7 +17,8 @@ from dashboards import format as say
 from dashboards import theme
 
 STAGES = ("Left", "Because of", "Went to", "In the end")
-ANSWERED, FAILED = "answered", "not answered"
+ENDS = {"rescued": "answered", "failed": "not answered", "cancelled": "given up"}
+"""Column of `flows` -> what came of the call: its caller waited in vain, or did not wait."""
 OTHERS = "others"
 MOST = 8
 """Nodes of a stage; the smaller ones are one, "others"."""
@@ -27,6 +28,7 @@ GAP_PX = 9
 NODE_WIDTH = 0.06
 """Of the way from a stage to the next."""
 _STEPS = 20
+_LAST = len(STAGES) - 1
 
 
 class Node(NamedTuple):
@@ -77,8 +79,8 @@ def links(flows: pl.DataFrame) -> list[Link]:
     rows = _bundled(flows)
     outcomes = pl.concat(
         [
-            rows.with_columns(pl.lit(ANSWERED).alias("outcome"), pl.col("rescued").alias("through")),
-            rows.with_columns(pl.lit(FAILED).alias("outcome"), (pl.col("moves") - pl.col("rescued")).alias("through")),
+            rows.with_columns(pl.lit(end).alias("outcome"), pl.col(column).alias("through"))
+            for column, end in ENDS.items()
         ]
     ).filter(pl.col("through") > 0)
     paths = outcomes.with_columns((pl.col("lost_ms") * pl.col("through") / pl.col("moves")).alias("lost_ms"))
@@ -147,7 +149,7 @@ def _through(found: Sequence[Link]) -> dict[Node, int]:
 
 
 def _rank(node: Node, moves: int) -> tuple[bool, int, str]:
-    return node.name in (OTHERS, FAILED), -moves, node.name
+    return node.name == OTHERS or (node.stage == _LAST and node.name != "answered"), -moves, node.name
 
 
 def _piled(stage: Sequence[Node], moves: dict[Node, int], per_move: float, height: float) -> dict[Node, Bar]:
@@ -184,7 +186,7 @@ def drawn(flows: pl.DataFrame) -> alt.LayerChart:
     bars, ribbons, height = laid_out(found)
     total = sum(link.moves for link in found if link.source.stage == 0)
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height, 0], nice=False))
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, len(STAGES) - 1 + NODE_WIDTH], nice=False))
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, _LAST + NODE_WIDTH], nice=False))
     pointed = alt.selection_point(on="pointerover", clear="pointerout", fields=["ribbon"], empty=True)
     areas = (
         alt.Chart(_edges(ribbons, total))
@@ -247,17 +249,16 @@ def _eased(way: float) -> float:
 
 
 def _boxes(bars: Sequence[Bar], total: int) -> pl.DataFrame:
-    last = len(STAGES) - 1
     return pl.DataFrame(
         [
             {
                 "name": bar.node.name,
                 "short": bar.node.provider or bar.node.name,
                 "stage": STAGES[bar.node.stage],
-                "last": bar.node.stage == last,
+                "last": bar.node.stage == _LAST,
                 "x": float(bar.node.stage),
                 "x2": bar.node.stage + NODE_WIDTH,
-                "at": float(bar.node.stage) if bar.node.stage == last else bar.node.stage + NODE_WIDTH,
+                "at": float(bar.node.stage) if bar.node.stage == _LAST else bar.node.stage + NODE_WIDTH,
                 "y": bar.top,
                 "y2": max(bar.bottom, bar.top + 1),
                 "middle": (bar.top + bar.bottom) / 2,
@@ -272,10 +273,8 @@ def _boxes(bars: Sequence[Bar], total: int) -> pl.DataFrame:
 
 def _colour(node: Node) -> str:
     """Outcomes have the colours of statuses, reasons nobody's."""
-    outcomes = {ANSWERED: theme.STATUS["ok"], FAILED: theme.STATUS["error"]}
-    return outcomes.get(node.name, theme.NOBODY) if node.stage == len(STAGES) - 1 else theme.provider_colour(
-        node.provider
-    )  # fmt: skip
+    ends = {"answered": theme.STATUS["ok"], "not answered": theme.STATUS["error"]}
+    return ends.get(node.name, theme.NOBODY) if node.stage == _LAST else theme.provider_colour(node.provider)
 
 
 def told(flows: pl.DataFrame, most: int = 3) -> str:
