@@ -108,20 +108,27 @@ WHERE a.status = 'ok' AND a.ended_at IS NOT NULL;
 
 -- Each step of a call that fell back: away from a target that failed it or was passed over, to the next one. A retry on
 -- the same target is a step to itself, and no move. `reason`: the attempt's error, or budget, circuit_open.
--- `status`: how the call ended. `lost_*`: what the target that was left had taken.
+-- `status`: how the call ended. `lost_*`: what the target that was left had taken. Few calls fall back: without a bound of
+-- their own, attempts are looked at for those calls' keys only.
 CREATE MACRO fallback_facts_since(low) AS TABLE
 SELECT
-    c.started_at, a.started_at AS tried_at, CAST(c.started_at AS DATE) AS day, c.workspace, c.caller, c.alias,
-    c.operation, a.provider AS from_provider, a.model AS from_model, b.provider AS to_provider, b.model AS to_model,
-    a.error_type AS reason, c.status,
-    CAST((a.provider, a.model) <> (b.provider, b.model) AS BIGINT) AS moves,
-    coalesce((epoch_us(a.ended_at) - epoch_us(a.started_at)) / 1e3, 0) AS lost_ms,
-    CAST(a.cost_usd AS DECIMAL(38, 12)) AS lost_usd,
-    CAST(coalesce(a.cost_at_risk_usd, 0) AS DECIMAL(38, 12)) AS lost_at_risk_usd
-FROM (SELECT * FROM calls WHERE started_at >= low) AS c
-JOIN (SELECT * FROM attempts WHERE started_at >= low - INTERVAL 1 DAY) AS a ON a.sidecar_id = c.sidecar_id AND a.seq = c.seq
-JOIN (SELECT * FROM attempts WHERE started_at >= low - INTERVAL 1 DAY) AS b ON b.sidecar_id = c.sidecar_id AND b.seq = c.seq AND b.number = a.number + 1
-WHERE c.fallback_used
+    started_at, tried_at, CAST(started_at AS DATE) AS day, workspace, caller, alias, operation,
+    provider AS from_provider, model AS from_model, to_provider, to_model, reason, status,
+    CAST((provider, model) <> (to_provider, to_model) AS BIGINT) AS moves,
+    coalesce((epoch_us(ended_at) - epoch_us(tried_at)) / 1e3, 0) AS lost_ms,
+    CAST(cost_usd AS DECIMAL(38, 12)) AS lost_usd,
+    CAST(coalesce(cost_at_risk_usd, 0) AS DECIMAL(38, 12)) AS lost_at_risk_usd
+FROM (
+    SELECT
+        c.started_at, a.started_at AS tried_at, c.workspace, c.caller, c.alias, c.operation, a.provider, a.model,
+        lead(a.provider) OVER steps AS to_provider, lead(a.model) OVER steps AS to_model, a.error_type AS reason,
+        c.status, a.ended_at, a.cost_usd, a.cost_at_risk_usd
+    FROM attempts AS a
+    JOIN (SELECT * FROM calls WHERE started_at >= low AND fallback_used) AS c USING (sidecar_id, seq)
+    -- `started_at` says nothing here, but lets a bound on it through to the calls.
+    WINDOW steps AS (PARTITION BY c.started_at, a.sidecar_id, a.seq ORDER BY a.number)
+)
+WHERE to_provider IS NOT NULL
 UNION ALL
 SELECT
     started_at, tried_at, day, workspace, caller, alias, operation, skip.provider, skip.model, provider, model,
@@ -130,9 +137,8 @@ FROM (
     SELECT
         c.started_at, a.started_at AS tried_at, CAST(c.started_at AS DATE) AS day, c.workspace, c.caller, c.alias,
         c.operation, c.status, a.provider, a.model, unnest(c.skips) AS skip
-    FROM (SELECT * FROM calls WHERE started_at >= low) AS c
-    JOIN (SELECT * FROM attempts WHERE started_at >= low - INTERVAL 1 DAY) AS a ON a.sidecar_id = c.sidecar_id AND a.seq = c.seq AND a.number = 1
-    WHERE c.fallback_used
+    FROM (SELECT * FROM calls WHERE started_at >= low AND fallback_used) AS c
+    JOIN (SELECT * FROM attempts WHERE number = 1) AS a USING (sidecar_id, seq)
 )
 WHERE skip.reason IN ('BUDGET', 'CIRCUIT_OPEN');
 
