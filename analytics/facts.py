@@ -24,6 +24,10 @@ from analytics.question import BadQuestion, Condition, Filters, Parameter, every
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SOONEST = _DAY
+"""An attempt begins no more than this before its call, however its host's clock is set."""
+_LATEST = 2 * _DAY
+"""An attempt begins within this of its call: the one before it is given a day at most (an alias's timeouts)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class _Kind:
     """Filter -> the columns of which any may have the value."""
     tagged: bool = False
     joined: bool = False
-    """Made of calls and attempts: a bound on the attempts' own start spares reading those of years ago."""
+    """Made of calls and attempts: bounds on the attempts' own start, too, spare reading those of other days."""
     by: str = "day"
     step: timedelta = _DAY
 
@@ -148,8 +152,8 @@ def _facts(kind: _Kind, start: datetime, end: datetime, filters: Filters | None)
 def _edge(kind: _Kind, columns: str, start: datetime, end: datetime, narrowed: Sequence[Condition]) -> Facts:
     """Part of a day, from the facts."""
     asked = [within(start, end), *narrowed]
-    if kind.joined:  # no attempt begins a day before its call
-        asked.append(Condition("tried_at >= ?::TIMESTAMP", (moment(start - _DAY),)))
+    if kind.joined:
+        asked.append(within(start - _SOONEST, end + _LATEST, "tried_at"))
     where = every(asked)
     return Facts(f"SELECT {columns} FROM {kind.facts} WHERE {where.sql}", where.params)  # noqa: S608 - names from here
 
