@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboards import parts, signin
 from dashboards.context import Context
-from dashboards.views import calls, export, keys, overview, providers
+from dashboards.views import calls, export, fallbacks, keys, overview, providers, usage
 
 SIDEBAR_PX = 220
 ROOMIER = """
@@ -49,8 +49,12 @@ class Shown:
 
 PAGES = {
     "": [Shown("Overview", "monitoring", overview.show)],
-    "Spend": [Shown("Exports", "download", export.show)],
+    "Spend": [
+        Shown("Usage", "bar_chart", usage.show),
+        Shown("Exports", "download", export.show),
+    ],
     "Reliability": [
+        Shown("Fallbacks", "alt_route", fallbacks.show),
         Shown("Providers", "dns", providers.show),
         Shown("Calls", "list_alt", calls.show),
     ],

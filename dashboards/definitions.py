@@ -32,3 +32,4 @@ ESTIMATED = "Calls whose usage no provider reported, so that it was estimated fr
 AT_RISK = "What a provider may have billed for attempts that broke before their usage was known; not in the cost."
 PREVIOUS = "Small figures compare with the period of the same length before."
 METER = "What is counted. Meters do not overlap: input here is the uncached part."
+BEFORE = "The dashed line is the whole of the period before, moved to this one."

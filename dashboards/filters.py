@@ -28,11 +28,15 @@ def label(name: str) -> str:
 
 def chooser(context: Context, period: str) -> Filters:
     """A button that opens the choosers. Only what was narrowed is returned."""
-    there = _there(context, period)
+    there = _offered(context, period)
     names = [name for name in NAMES if name != "workspace" or context.who.workspace is None]
     count = sum(bool(_asked(name)) for name in names)
     with st.popover(f"Filters ({count})" if count else "Filters", icon=":material/filter_alt:", key="filters"):
-        chosen = {name: _choice(name, there.get(name, [])) for name in names}
+        left, right = st.columns(2)
+        chosen = {}
+        for place, name in enumerate(names):
+            with right if place % 2 else left:
+                chosen[name] = _choice(name, there.get(name, []))
         st.button("Clear all", icon=":material/filter_alt_off:", on_click=_clear, disabled=not count, key="clear")
     return as_filters(chosen)
 
@@ -80,7 +84,7 @@ def _asked(name: str) -> list[str]:
     return [*st.session_state.get(name, [])] or st.query_params.get_all(name)
 
 
-def _there(context: Context, period: str) -> Mapping[str, list[str]]:
+def _offered(context: Context, period: str) -> Mapping[str, list[str]]:
     """Where the ledger cannot say it, or the period is none, nothing: the page itself tells why."""
     try:
         return data.choosable(context, data.period(period))

@@ -66,7 +66,7 @@ def head(context: Context, title: str, *, refreshed: bool = True, compare: bool 
     with right.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right"):
         period = _period()
         chosen = filters.chooser(context, period) if filtered else {}
-        compared = compare and st.toggle("Compare", key="compare", bind="query-params", help=COMPARE)
+        compared = compare and st.toggle("Compare", value=True, key="compare", bind="query-params", help=COMPARE)
         live = refreshed and st.toggle("Live", value=True, key="live", bind="query-params", help=LIVE)
     filters.told(chosen)
     return Head(period, live, compared, chosen)

@@ -18,6 +18,9 @@ between them."""
 NOBODY = "#8A8A8A"
 """For what no provider answered."""
 
+OTHERS = "(others)"
+"""Of many values those that are too small to be told apart."""
+
 _KNOWN = (
     "openai", "anthropic", "gemini", "groq", "mistral", "local",
     "openrouter", "azure", "together", "ollama", "deepseek", "cohere",
@@ -51,10 +54,10 @@ def provider_colour(name: str) -> str:
 
 def scale(dimension: str, values: Iterable[str]) -> tuple[list[str], list[str]]:
     """A chart's domain and range: providers and statuses in their own colours, other values in the palette's order."""
-    domain = sorted(set(values), key=lambda value: (not value, value))
+    domain = sorted(set(values), key=lambda value: (value == OTHERS, not value, value))
     if dimension == "provider":
         return domain, [provider_colour(value) for value in domain]
     if dimension == "status":
         return domain, [STATUS.get(value, NOBODY) for value in domain]
     colours = iter(PALETTE * (len(domain) // len(PALETTE) + 1))
-    return domain, [next(colours) if value else NOBODY for value in domain]
+    return domain, [next(colours) if value and value != OTHERS else NOBODY for value in domain]

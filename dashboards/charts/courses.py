@@ -5,11 +5,15 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from analytics.period import Period
 from dashboards import theme
-from dashboards.charts.axes import HEIGHT, TIMES, colours, in_utc, named
+from dashboards.charts.axes import HEIGHT, TIMES, WORDS, colours, in_utc, named
 
-STEPS = {"minute": "1m", "hour": "1h", "day": "1d", "month": "1mo"}
+Drawn = alt.Chart | alt.LayerChart
+STEPS = {"minute": "1m", "hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
 """How long a grain is."""
+FIGURES = {True: ",.6~f", False: ","}
+"""Of money, and of all else."""
 
 
 def stacked(frame: pl.DataFrame, dimension: str, value: str, title: str, step: str) -> alt.Chart:
@@ -28,12 +32,36 @@ def stacked(frame: pl.DataFrame, dimension: str, value: str, title: str, step: s
             tooltip=[
                 alt.Tooltip("time:N", title="From"),
                 alt.Tooltip(f"{dimension}:N", title=dimension.capitalize()),
-                alt.Tooltip(f"{value}:Q", title=title, format=",.6~f" if money else ","),
+                alt.Tooltip(f"{value}:Q", title=title, format=FIGURES[money]),
             ],
         )
         .properties(height=HEIGHT)
     )
     return drawn
+
+
+def with_before(drawn: alt.Chart, before: pl.DataFrame, value: str, title: str) -> alt.LayerChart:
+    """The same, and a pale line of what was before. Columns: at (moved into this period), `value`."""
+    shown = in_utc(before.select("at", pl.col(value).cast(pl.Float64)))
+    line = (
+        alt.Chart(shown)
+        .mark_line(color=WORDS, strokeDash=[4, 3], strokeWidth=1.5, opacity=0.75, interpolate="step-after")
+        .encode(
+            x="at:T",
+            y=f"{value}:Q",
+            tooltip=[
+                alt.Tooltip("time:N", title="The period before, moved to"),
+                alt.Tooltip(f"{value}:Q", title=title, format=FIGURES[value == "cost_usd"]),
+            ],
+        )
+    )
+    return alt.LayerChart(layer=[drawn, line], height=HEIGHT)
+
+
+def moved(before: pl.DataFrame, former: Period, span: Period) -> pl.DataFrame:
+    """What was before, at the times it is compared with; what has no such time is left out."""
+    by = pl.col("at") + (span.start - former.start)
+    return before.with_columns(by).filter(pl.col("at") < span.end.replace(tzinfo=None))
 
 
 def piled(frame: pl.DataFrame, dimension: str, value: str, step: str) -> pl.DataFrame:
@@ -70,3 +98,15 @@ def percentiles(frame: pl.DataFrame) -> alt.Chart:
         ],
     ).properties(height=HEIGHT)  # fmt: skip
     return drawn
+
+
+def folded(frame: pl.DataFrame, dimension: str, value: str, most: int) -> pl.DataFrame:
+    """The `most` largest of the dimension's values in all, and the others as one. Columns: at, `dimension`, `value`."""
+    sums = (
+        frame.group_by(dimension)
+        .agg(pl.col(value).cast(pl.Float64).sum())
+        .sort(value, dimension, descending=[True, False])
+    )
+    kept = sums.head(most)[dimension].implode()
+    told = pl.when(pl.col(dimension).is_in(kept)).then(dimension).otherwise(pl.lit(theme.OTHERS)).alias(dimension)
+    return frame.group_by("at", told, maintain_order=True).agg(pl.col(value).sum())

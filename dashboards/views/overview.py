@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 import streamlit as st
@@ -13,7 +13,7 @@ from analytics import overview, sums
 from analytics.overview import Row
 from analytics.period import Period
 from analytics.question import Filters
-from dashboards import charts, data, parts
+from dashboards import charts, data, parts, tables
 from dashboards import definitions as means
 from dashboards import format as say
 
@@ -51,24 +51,28 @@ CARDS = (
 )  # fmt: skip
 
 MEASURES = {"Calls": "calls", "Cost": "cost_usd", "Tokens": "tokens", "Errors": "errors"}
+MOST = 12
+"""Bars beside a table."""
 DIMENSIONS = {"By provider": "provider", "By alias": "alias"}
 
 
 def show(context: parts.Context) -> None:
     """The page."""
-    head = parts.head(context, "Overview")
-    parts.live(head, lambda: _body(context, head.span, head.filters))
+    head = parts.head(context, "Overview", compare=True)
+    parts.live(head, lambda: _body(context, head))
 
 
-def _body(context: parts.Context, span: Period, filters: Filters) -> None:
+def _body(context: parts.Context, head: parts.Head) -> None:
+    span, filters = head.span, head.filters
     now = data.ask(context, overview.totals, span, filters)
     if not now["calls"]:
         parts.nothing(span, filtered=bool(filters))
         return
-    whole = _with_tokens(data.ask(context, sums.course, span, filters))
-    _cards(now, data.ask(context, overview.totals, span.previous, filters), _courses(whole, span))
+    whole = tables.with_tokens(data.ask(context, sums.course, span, filters))
+    before = data.ask(context, overview.totals, head.before, filters) if head.before else None
+    _cards(now, before, _courses(whole, span))
     _doubts(now, span)
-    _over_time(context, span, filters)
+    _over_time(context, head)
     st.subheader("Latency over time", anchor=False)
     st.altair_chart(charts.percentiles(whole), key="latency", alt="Line chart of p50 and p95 latency over the period")
     _by_provider(context, span, filters)
@@ -84,7 +88,7 @@ def _courses(whole: pl.DataFrame, span: Period) -> dict[str, list[float]]:
     }
 
 
-def _cards(now: Row, before: Row, courses: dict[str, list[float]]) -> None:
+def _cards(now: Row, before: Row | None, courses: dict[str, list[float]]) -> None:
     """Two rows of three."""
     for row in (CARDS[:3], CARDS[3:]):
         with st.container(horizontal=True):
@@ -92,13 +96,13 @@ def _cards(now: Row, before: Row, courses: dict[str, list[float]]) -> None:
                 _card(card, now, before, courses[card.course])
 
 
-def _card(card: Card, now: Row, before: Row, course: list[float]) -> None:
+def _card(card: Card, now: Row, before: Row | None, course: list[float]) -> None:
     st.metric(
         card.label,
         card.said(now),
-        say.change(card.figure(now), card.figure(before)),
+        say.change(card.figure(now), card.figure(before)) if before else None,
         delta_color="inverse" if card.worse_up else "off",
-        delta_description="vs. before" if before["calls"] else None,
+        delta_description="vs. before" if before and before["calls"] else None,
         help=f"{card.meaning} {means.PREVIOUS}",
         border=True,
         width="stretch",
@@ -119,7 +123,7 @@ def _doubts(now: Row, span: Period) -> None:
     st.caption(" ".join(said), help=f"{means.UNPRICED} {means.ESTIMATED} {means.FALLBACKS}")
 
 
-def _over_time(context: parts.Context, span: Period, filters: Filters) -> None:
+def _over_time(context: parts.Context, head: parts.Head) -> None:
     title, measures, dimensions = st.columns([2, 3, 2], vertical_alignment="center")
     title.subheader("Over time", anchor=False)
     with measures:
@@ -127,9 +131,13 @@ def _over_time(context: parts.Context, span: Period, filters: Filters) -> None:
     with dimensions:
         by = _choice("Group", list(DIMENSIONS), "by")
     dimension, column = DIMENSIONS[by], MEASURES[measure]
-    rows = _with_tokens(data.ask(context, sums.course, span, filters, dimension))
-    title_of_axis = "Cost (USD)" if measure == "Cost" else measure
-    drawn = charts.stacked(rows, dimension, column, title_of_axis, overview.grain(span))
+    span, axis = head.span, "Cost (USD)" if measure == "Cost" else measure
+    rows = tables.with_tokens(data.ask(context, sums.course, span, head.filters, dimension))
+    bars = charts.stacked(charts.folded(rows, dimension, column, MOST), dimension, column, axis, overview.grain(span))
+    drawn: charts.Drawn = bars
+    if head.before:
+        former = tables.with_tokens(data.ask(context, sums.course, head.before, head.filters))
+        drawn = charts.with_before(bars, charts.moved(former, head.before, span), column, axis)
     st.altair_chart(drawn, key="course", alt=f"Bars over time: {measure.lower()} {by.lower()}")
 
 
@@ -138,10 +146,6 @@ def _choice(label: str, options: list[str], key: str) -> str:
         label, options, default=options[0], key=key, bind="query-params", required=True, label_visibility="collapsed"
     )
     return chosen or options[0]
-
-
-def _with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns((pl.col("input_tokens") + pl.col("output_tokens")).alias("tokens"))
 
 
 def _by_provider(context: parts.Context, span: Period, filters: Filters) -> None:
@@ -159,36 +163,12 @@ def _by_alias(context: parts.Context, span: Period, filters: Filters) -> None:
 
 def _ranking(title: str, rows: pl.DataFrame, dimension: str, own: list[str], calls: str) -> None:
     """Cost as bars, and beside it all figures."""
-    rows = _with_tokens(rows).with_columns(
-        pl.struct("cost_usd", "unpriced_calls").map_elements(
-            lambda row: say.money(row["cost_usd"], unpriced=row["unpriced_calls"]), pl.String
-        ).alias("label")
-    )  # fmt: skip
+    rows = tables.with_label(tables.with_tokens(rows))
     st.subheader(title, anchor=False)
     left, right = st.columns([1, 2], gap="medium")
-    drawn = charts.ranked(rows, dimension, "cost_usd", "Cost")
+    drawn = charts.ranked(rows.head(MOST), dimension, "cost_usd", "Cost")
     left.altair_chart(drawn, key=f"cost-{dimension}", alt=f"Bars: cost by {dimension}")
-    right.dataframe(
-        charts.named(rows, dimension).select(dimension, "label", "calls", *own, "tokens", "p50_ms", "p95_ms"),
-        hide_index=True,
-        placeholder="",
-        column_config=_columns(dimension, calls),
-        key=f"table-{dimension}",
-        alt=f"Table of {title.lower()}, the dearest first",
-    )
-
-
-def _columns(dimension: str, calls: str) -> dict[str, Any]:
-    number, percent = st.column_config.NumberColumn, "percent"
-    return {
-        dimension: st.column_config.TextColumn(dimension.capitalize(), pinned=True),
-        "label": st.column_config.TextColumn("Cost", help=means.COST, alignment="right"),
-        "calls": number("Calls", help=calls, format="localized"),
-        "attempts": number("Tried", help=means.ATTEMPTS, format="localized"),
-        "failing": number("Failed", help=means.FAILED, format=percent),
-        "erring": number("Errors", help=means.ERROR_RATE, format=percent),
-        "fallbacks": number("Fallbacks", help=means.FALLBACKS, format="localized"),
-        "tokens": number("Tokens", help=means.TOKENS, format="compact"),
-        "p50_ms": number("p50 ms", help=means.P50, format="%.0f"),
-        "p95_ms": number("p95 ms", help=means.P95, format="%.0f"),
-    }
+    with right:
+        columns = ["label", "calls", *own, "tokens", "p50_ms", "p95_ms"]
+        tables.show(rows, dimension, columns, title=f"{title.lower()}, the dearest first", key=f"table-{dimension}",
+                    calls=calls)  # fmt: skip

@@ -114,5 +114,5 @@ def test_the_dashboard_is_started_on_its_address_and_reports_to_nobody() -> None
     argv = launch.command(Path("/srv/tx"), "127.0.0.1", 8501)
     assert {"--server.address=127.0.0.1", "--server.port=8501", "--server.headless=true"} <= set(argv)
     assert "--browser.gatherUsageStats=false" in argv
-    assert argv[-3:] == ["--", "--home", "/srv/tx"]
+    assert argv[-5:] == ["--", "--home", "/srv/tx", "--login", "none"]
     assert Path(argv[0]).is_absolute()
