@@ -21,6 +21,10 @@ Since = Annotated[str, typer.Option(help="Period: 24h, 7d, today, 2026-11, or a 
 Address = Annotated[
     str, typer.Option(help="The sidecar's address; else TAXIMETER_ADDRESS, else the socket of this home.")
 ]
+Filtered = Annotated[
+    list[str] | None,
+    typer.Option("--filter", help="NAME=VALUE: provider, model, workspace, tag:team, ...; can be repeated."),
+]
 Wide = Annotated[bool, typer.Option("--wide", "-w", help="Every column, however narrow the terminal is.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")]
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from sidecar.arguments import Address, Exit, Json, Since, Wide, leave
+from sidecar.arguments import Address, Exit, Filtered, Json, Since, Wide, leave
 from sidecar.groups import aliases, audit, budgets, keys, prices, tokens, workspaces
 from sidecar.panels import CALL, KEEP, MANAGE, READ, RUN, InPanels
 
@@ -225,13 +225,16 @@ def export(
     *,
     format: Annotated[Format, typer.Option(help="csv, parquet or jsonl.")] = Format.CSV,  # noqa: A002 - the option's name
     since: Since = "30d",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; - writes to standard output.")] = None,
+    filters: Filtered = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="File, folder, or URL (s3://...); - writes to standard output.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Write every call of a period to a file, with a manifest beside it."""
     from sidecar.commands import export as command
 
-    leave(command.export(format.value, since=since, output=output, as_json=json))
+    leave(command.export(format.value, since=since, filters=filters or [], output=output, as_json=json))
 
 
 @app.command(rich_help_panel=CALL)

@@ -1,67 +1,96 @@
-"""`taximeter export`: calls as a file, and a manifest beside it."""
+"""`taximeter export`: a period's rows as a file, and a manifest beside it, in a folder or at a URL."""
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from sidecar.cli import Exit
 from sidecar.commands.context import err, fail
-from sidecar.commands.reading import ledger, period
+from sidecar.commands.reading import ledger, narrowed, period
 from sidecar.commands.show import count, usd
 
 if TYPE_CHECKING:
     from analytics.exports import Written
+    from analytics.filing import Content
     from analytics.period import Period
-    from analytics.source import Source
+    from analytics.places import Place
 
 
-def export(form: str, *, since: str, output: Path | None, as_json: bool) -> int:
-    """Writes beside and renames: a file that is there is whole. Returns an exit code."""
-    from analytics.exports import Format, ledger_position, manifest
+def export(form: str, *, since: str, filters: list[str], output: str, as_json: bool) -> int:
+    """Every call of a period. Returns an exit code."""
+    from analytics.filing import CALL_ROWS
 
-    span = period(since)
-    path = output or Path(f"taximeter-{span.start:%Y%m%d}-{span.end:%Y%m%d}.{form}")
+    return export_content(CALL_ROWS, form, span=period(since), filters=filters, output=output, as_json=as_json)
+
+
+def export_content(
+    content: Content, form: str, *, span: Period, filters: list[str], output: str, as_json: bool, name: str = ""
+) -> int:
+    """Any content. `name`: of the file, where `output` names a folder or nothing. Returns an exit code."""
+    from analytics.exports import Format
+    from analytics.filing import Asked, file, rows, send
+
+    asked = Asked(content, span, narrowed(filters), Format(form))
     with ledger() as source:
-        position = ledger_position(source)
-        if str(path) == "-":
-            _write(source, span, Format(form), sys.stdout.buffer)
+        total = rows(source, asked)
+        if output == "-":
+            with showing(total) as told:
+                send(source, asked, sys.stdout.buffer, told)
             return Exit.OK
-        half = path.with_name(f".{path.name}.half")
-        try:
-            with half.open("wb") as file:
-                written = _write(source, span, Format(form), file)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-        except OSError as failed:
-            fail(f"cannot write {path}: {failed.strerror}")
-        finally:
-            half.unlink(missing_ok=True)
-        beside = path.with_name(f"{path.name}.manifest.json")
-        beside.write_bytes(manifest(written, span.start, span.end, {}, position))
+        with places():
+            where = target(output, name or f"taximeter-{span.start:%Y%m%d}-{span.end:%Y%m%d}.{form}")
+            with showing(total) as told:
+                written, manifest = file(source, asked, where, told)
     if as_json:
-        sys.stdout.write(beside.read_text())
-    else:
-        doubts = f", {written.unpriced_calls} without a price" if written.unpriced_calls else ""
-        err.print(f"{path}: {count(written.rows)} calls, {usd(written.cost_usd)}{doubts}; manifest in {beside.name}")
+        sys.stdout.write(manifest.decode())
+        return Exit.OK
+    err.print(f"{where.url}: {said(written)}; manifest beside it", markup=False)
     return Exit.OK
 
 
-def _write(source: Source, span: Period, form: object, file: IO[bytes]) -> Written:
-    """With a progress bar where someone is looking."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def said(written: Written) -> str:
+    """Rows, money, and what is to be doubted, in a line."""
+    sums = {name: total for name, total in written.sums.items() if isinstance(total, Decimal)}
+    money = [usd(total) if len(sums) == 1 else f"{usd(total)} {name}" for name, total in sums.items()]
+    doubts = [f"{number:,} {name.replace('_', ' ')}" for name, number in written.counts.items() if number]
+    return ", ".join([f"{count(written.rows)} {written.layout.name}", *money, *doubts])
 
-    from analytics.exports import Format, export_question, write
-    from analytics.usage import usage_question
 
-    whole = usage_question(span.start, span.end)
-    total = source.table(whole.sql, whole.params).to_pylist()[0]["calls"]
-    question = export_question(span.start, span.end)
-    batches = source.batches(question.sql, question.params)
-    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+def target(output: str, name: str) -> Place:
+    """The file that `output` means: a file, or `name` in a folder. Raises PlaceError."""
+    from analytics.places import place
+
+    where = place(output or name)
+    return where.within(name) if where.is_folder else where
+
+
+@contextmanager
+def places() -> Iterator[None]:
+    """What a place cannot do ends the command."""
+    from analytics.places import PlaceError
+
+    try:
+        yield
+    except PlaceError as failed:
+        fail(str(failed))
+
+
+@contextmanager
+def showing(total: int) -> Iterator[Callable[[int], object]]:
+    """Takes the rows so far, and shows them where someone is looking: rows, rows a second, time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed: Any = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f} rows/s" if speed else "")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    with Progress("exporting", *columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=total)
-        return write(batches, cast("Format", form), file, lambda rows: progress.update(task, completed=rows))
+        yield lambda rows: progress.update(task, completed=rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -38,3 +38,14 @@ def period(text: str) -> Period:
         return parse(text)
     except BadPeriod as wrong:
         fail(str(wrong), Exit.USAGE)
+
+
+def narrowed(filters: Iterable[str]) -> dict[str, list[str]]:
+    """Reads --filter NAME=VALUE: any of a name's values will do; "tag:team=" is without such a tag."""
+    found: dict[str, list[str]] = {}
+    for each in filters:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            fail(f"not a filter: {each!r}. Write NAME=VALUE, as provider=openai or tag:team=red.", Exit.USAGE)
+        found.setdefault(name, []).append(value)
+    return found
