@@ -150,6 +150,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("ContractedUnitPrice", DECIMAL, _PRICE, "as `ListUnitPrice`"),
     Column("EffectiveCost", DECIMAL, _COST, "as `ListCost`"),
     Column("HostProviderName", TEXT, "company", "as `ProviderName`: what stands behind it is not known", Version.V1_4),
+    Column("InvoiceId", TEXT, "CAST(NULL AS VARCHAR)", "null: no invoice is known"),
     Column("InvoiceIssuerName", TEXT, "company", "as `ProviderName`: it sends the bill"),
     Column("ListCost", DECIMAL, _COST, _COST_FILLED),
     Column("ListUnitPrice", DECIMAL, _PRICE, f"{_PRICE_FILLED}; a price that you set stands here too"),

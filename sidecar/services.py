@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 
 from sidecar.core.control import Role
-from sidecar.edge import aliases, audit, budgets, config, invocation, keys, models, prices, tokens, usage, workspaces
+from sidecar.edge import (
+    aliases,
+    audit,
+    billing,
+    budgets,
+    config,
+    invocation,
+    keys,
+    models,
+    prices,
+    tokens,
+    usage,
+    workspaces,
+)
 from sidecar.edge import catalog as catalog_service
 from sidecar.edge.auth import Callers, Tokenless
 from sidecar.edge.budgets_subjects import Subjects
@@ -76,6 +89,7 @@ def services(engine: Engine) -> Services:
         budgets.SERVICE: _budgets(engine, budget_watch).handlers(border),
         prices.SERVICE: _prices(engine).handlers(border),
         audit.SERVICE: audit.AuditService(engine.plane).handlers(border),
+        billing.SERVICE: billing.BillingService(engine.plane, relay).handlers(border),
         tokens.SERVICE: tokens.TokenService(engine.plane, clock).handlers(border),
         workspaces.SERVICE: workspaces.WorkspaceService(engine.plane, relay, default_aliases, clock).handlers(border),
     }

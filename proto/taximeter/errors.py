@@ -124,6 +124,9 @@ class KeyNotAccepted(TaximeterError): ...
 class VaultLocked(TaximeterError): ...
 
 
+class PeriodNotClosable(TaximeterError): ...
+
+
 class PriceUnknown(TaximeterError): ...
 
 
@@ -197,6 +200,7 @@ BY_REASON: Mapping[str, type[TaximeterError]] = {
     "PROVIDER_NOT_INITIALIZED": KeyMissing,
     "KEY_NOT_ACCEPTED": KeyNotAccepted,
     "VAULT_LOCKED": VaultLocked,
+    "PERIOD_NOT_CLOSABLE": PeriodNotClosable,
     "PRICE_UNKNOWN": PriceUnknown,
     "BUDGET_EXCEEDED": BudgetExceeded,
     "BUDGET_UNKNOWN": SidecarUnavailable,

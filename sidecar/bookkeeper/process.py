@@ -28,7 +28,9 @@ from sidecar.bookkeeper.ledger_connection import LedgerBusy, LedgerFault, Limits
 from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.ledger_schema import LedgerTooNew
 from sidecar.bookkeeper.ledger_service import LedgerService
+from sidecar.bookkeeper.periods_service import BillingService
 from sidecar.bookkeeper.retention import Keep
+from sidecar.bookkeeper.rolling import Rolling
 from sidecar.bookkeeper.telemetry import Exporter, TelemetryOptions
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
@@ -115,9 +117,13 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
         backlog = feed.backlog_bytes if feed else lambda: 0
         socket = settings.home / "bookkeeper.sock"
         books = LedgerService(asking, ingest.progress, backlog, ingest.behind)
-        serving = server.start(socket, books, UsageService(asking))
+        billing = BillingService(asking, ingest.progress, clock)
+        serving = server.start(socket, books, UsageService(asking), billing)
         stack.callback(lambda: serving.stop(0.5).wait())
         log.info("ready", socket=str(socket), schema_version=ledger.version)
+        rolling = Rolling(ledger, lambda: ingest.progress().lag_s, log, clock)
+        rolling.start()
+        stack.callback(lambda: rolling.end(settings.grace_s))
         keeping = Bookkeeping(
             ingest=ingest,
             ledger=ledger,

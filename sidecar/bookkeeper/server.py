@@ -1,4 +1,4 @@
-"""The bookkeeper's socket: both services, for this machine's user only.
+"""The bookkeeper's socket: its services, for this machine's user only.
 
 grpc's synchronous server: every answer is a blocking DuckDB call and would need a thread under asyncio as well.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 
 from taximeter.ledger.v1 import ledger_pb2_grpc
-from taximeter.v1 import usage_pb2_grpc
+from taximeter.v1 import billing_pb2_grpc, usage_pb2_grpc
 
 _THREADS = 64
 """Questions at one time; DuckDB's own threads are shared by all of them."""
@@ -21,7 +21,10 @@ _LONGEST_PATH = 100
 
 
 def start(
-    socket: Path, ledger: ledger_pb2_grpc.LedgerServiceServicer, usage: usage_pb2_grpc.UsageServiceServicer
+    socket: Path,
+    ledger: ledger_pb2_grpc.LedgerServiceServicer,
+    usage: usage_pb2_grpc.UsageServiceServicer,
+    billing: billing_pb2_grpc.BillingServiceServicer | None = None,
 ) -> grpc.Server:
     """Serving when it returns. The caller holds the bookkeeper's lock, so a socket that is there is a dead one's."""
     if len(os.fsencode(socket)) > _LONGEST_PATH:
@@ -32,6 +35,8 @@ def start(
     )
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server)
     usage_pb2_grpc.add_UsageServiceServicer_to_server(usage, server)
+    if billing is not None:
+        billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, server)
     mask = os.umask(0o177)
     try:
         server.add_insecure_port(f"unix:{socket}")

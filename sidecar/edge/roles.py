@@ -164,6 +164,7 @@ ACCESS: Mapping[str, Access] = {
         ComparePrices=_OPERATOR,
         RerateCalls=_OPERATOR,
     ),
+    **_service("taximeter.v1.BillingService", ListPeriods=_READ, ClosePeriod=Access(Least.OPERATOR, Across.AUDITOR)),
     **_service("taximeter.v1.AuditService", ListAudit=_LOOK, ExportAudit=_LOOK),
     # Answered by gRPC's own servicers, which ask nobody who they are.
     **_service("grpc.health.v1.Health", Check=_OPEN, List=_OPEN, Watch=_OPEN),

@@ -57,7 +57,7 @@ class UsageRelay:
 
             async def unary(body: bytes, rpc: Rpc) -> bytes:
                 border.parse(kind, body)
-                return await self._unary(body, rpc)
+                return await self.passed(body, rpc)
 
             return border.parts(name, stream) if method.server_streaming else border.unary(name, unary)
 
@@ -101,10 +101,11 @@ class UsageRelay:
             raise _translated(error) from None
         return ledger_pb2.EraseWorkspaceResponse.FromString(answer).deleted_calls
 
-    async def _unary(self, body: bytes, rpc: Rpc) -> bytes:
+    async def passed(self, body: bytes, rpc: Rpc, *more: tuple[str, str]) -> bytes:
+        """The bookkeeper's answer to the same; `more`: metadata beside who asks. Raises Refusal, Relayed."""
         ask: Any = self._open().unary_unary(f"/{rpc.method}")
         try:
-            answer: bytes = await ask(body, timeout=rpc.remaining_s, metadata=self._metadata(rpc))
+            answer: bytes = await ask(body, timeout=rpc.remaining_s, metadata=(*self._metadata(rpc), *more))
         except grpc.aio.AioRpcError as error:
             raise _translated(error) from None
         return answer

@@ -286,7 +286,7 @@ def test_the_table_is_complete() -> None:
     by_the_control_plane = (
         "ROLE_REQUIRED UNKNOWN_WORKSPACE UNKNOWN_TOKEN UNKNOWN_KEY UNKNOWN_BUDGET UNKNOWN_PRICE NAME_TAKEN "
         "VERSION_CONFLICT KEY_NOT_ACCEPTED VAULT_LOCKED CONTROL_UNAVAILABLE BUDGET_UNKNOWN REQUEST_ALREADY_SERVED "
-        "IDEMPOTENCY_KEY_REUSED"
+        "IDEMPOTENCY_KEY_REUSED PERIOD_NOT_CLOSABLE"
     )
     elsewhere = {*met_elsewhere.split(), *by_the_control_plane.split(), "LOCAL_MODELS_FAILED"}
     assert {reason for reason, _ in CASES.values()} | elsewhere == {reason.value for reason in RefusalReason}

@@ -14,6 +14,7 @@ from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.ledger_service import LedgerService
+from sidecar.bookkeeper.periods_service import BillingService
 from sidecar.bookkeeper.retention import Keep
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
@@ -28,7 +29,8 @@ def bookkeeper(home: Path, interval_s: float = 0.02) -> Iterator[Ledger]:
         ingest = Ingest(home / "journal", ledger, Log(), Clock())
         asking = Asking(ledger, QueryLimits())
         books = LedgerService(asking, ingest.progress, lambda: 0, ingest.behind)
-        serving = server.start(home / "bookkeeper.sock", books, UsageService(asking))
+        billing = BillingService(asking, ingest.progress, Clock())
+        serving = server.start(home / "bookkeeper.sock", books, UsageService(asking), billing)
         keeping = Bookkeeping(
             ingest=ingest,
             ledger=ledger,
