@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analytics import facts, overview
+from analytics import facts, overview, ranking
 from analytics.answering import Source
 from analytics.period import Period
 from analytics.question import Filters, Question
@@ -39,3 +39,8 @@ FROM {of.sql} GROUP BY ALL ORDER BY attempts DESC, provider"""  # noqa: S608 - p
 def tried(source: Source, span: Period, filters: Filters | None = None) -> pl.DataFrame:
     """How often each provider was tried, and failed. Raises BadQuestion."""
     return overview.frame(source, tried_question(span, filters))
+
+
+def dearest(source: Source, span: Period, filters: Filters | None = None, by: str = "caller") -> pl.DataFrame:
+    """Who or what cost most, and how that has changed: `ranking.top`. Raises BadQuestion."""
+    return ranking.top(source, span, by, filters)

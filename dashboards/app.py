@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboards import parts, signin
 from dashboards.context import Context
-from dashboards.views import calls, export, fallbacks, keys, overview, providers, usage
+from dashboards.views import calls, cost, errors, export, fallbacks, keys, overview, providers, quality, usage
 
 SIDEBAR_PX = 220
 ROOMIER = """
@@ -51,15 +51,18 @@ PAGES = {
     "": [Shown("Overview", "monitoring", overview.show)],
     "Spend": [
         Shown("Usage", "bar_chart", usage.show),
+        Shown("Cost", "payments", cost.show),
         Shown("Exports", "download", export.show),
     ],
     "Reliability": [
         Shown("Fallbacks", "alt_route", fallbacks.show),
+        Shown("Errors", "error", errors.show),
         Shown("Providers", "dns", providers.show),
         Shown("Calls", "list_alt", calls.show),
     ],
     "Setup": [
         Shown("Keys & aliases", "key", keys.show),
+        Shown("Data quality", "verified", quality.show),
     ],
 }
 """By whom they are for."""

@@ -33,3 +33,5 @@ AT_RISK = "What a provider may have billed for attempts that broke before their 
 PREVIOUS = "Small figures compare with the period of the same length before."
 METER = "What is counted. Meters do not overlap: input here is the uncached part."
 BEFORE = "The dashed line is the whole of the period before, moved to this one."
+PER_CALLS = "What a thousand calls cost on average: the cost by the calls, times 1,000. Unpriced calls lower it."
+PER_TOKENS = "What a million tokens cost on average, input and output together. Unpriced calls lower it."

@@ -65,6 +65,8 @@ def change(now: float | Decimal | None, before: float | Decimal | None) -> str |
     if now is None or not before:
         return None
     percent = 100 * (float(now) - float(before)) / float(before)
+    if abs(percent) < 0.5:
+        return "0%"
     return f"{percent:+.0f}%" if abs(percent) < 999.5 else f"{float(now) / float(before):,.0f} times"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,24 @@ import streamlit as st
 from dashboards import charts
 from dashboards import definitions as means
 from dashboards import format as say
+
+NAMES = {
+    "cost_usd": "Cost",
+    "cost_at_risk_usd": "At risk",
+    "previous_cost_usd": "Before",
+    "usd_per_million": "Price for a million",
+    "price_source": "Price from",
+    "price_version": "Edition",
+    "read_tokens": "Read",
+    "written_tokens": "Written",
+    "input_tokens": "Input",
+    "hit_share": "Hits",
+    "saved_usd": "Saved",
+    "paid_more_usd": "Paid more",
+    "net_usd": "Net",
+    "left_out_tokens": "Left out",
+}
+"""Of columns whose name is not what a person calls them."""
 
 
 def with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
@@ -50,6 +69,33 @@ def show(rows: pl.DataFrame, by: str, columns: list[str], *, title: str, key: st
         column_config=_columns(by, calls),
         key=key,
         alt=f"Table of {title}",
+    )
+
+
+def spoken(column: str) -> pl.Expr:
+    """Words without their underscores."""
+    return pl.col(column).str.replace_all("_", " ")
+
+
+def exactly(column: str) -> pl.Expr:
+    """Money as text, every figure of it; empty where there is none."""
+    return pl.col(column).map_elements(lambda usd: say.exact(usd) if usd is not None else "", pl.String)
+
+
+def plain(rows: pl.DataFrame, meanings: Mapping[str, str], *, title: str, key: str) -> None:
+    """Rows as they are; a column's name and its type say how it is shown, `meanings` what it is."""
+    config = {name: _column(name, kind, meanings.get(name)) for name, kind in rows.schema.items()}
+    st.dataframe(rows, hide_index=True, placeholder="", column_config=config, key=key, alt=f"Table of {title}")
+
+
+def _column(name: str, kind: pl.DataType, meaning: str | None) -> Any:
+    label = NAMES.get(name, name.replace("_", " ").capitalize())
+    if kind.is_float() and name in ("share", "change", "hit_share"):
+        return st.column_config.NumberColumn(label, help=meaning, format="percent")
+    if kind.is_numeric():
+        return st.column_config.NumberColumn(label, help=meaning, format="localized")
+    return st.column_config.TextColumn(
+        label, help=meaning, alignment="right" if name.endswith("_usd") or name == "usd_per_million" else "left"
     )
 
 
