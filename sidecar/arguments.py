@@ -25,6 +25,10 @@ Filtered = Annotated[
     list[str] | None,
     typer.Option("--filter", help="NAME=VALUE: provider, model, workspace, tag:team, ...; can be repeated."),
 ]
+Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a line of names.")]
+Target = Annotated[
+    str, typer.Option("--output", "-o", help="File, folder, or URL (s3://...) to write to; else standard output.")
+]
 Wide = Annotated[bool, typer.Option("--wide", "-w", help="Every column, however narrow the terminal is.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")]
 

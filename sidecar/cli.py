@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from sidecar.arguments import Address, Exit, Filtered, Json, Since, Wide, leave
+from sidecar.arguments import Address, Csv, Exit, Filtered, Json, Since, Target, Wide, leave
 from sidecar.groups import aliases, audit, budgets, keys, prices, tokens, workspaces
 from sidecar.panels import CALL, KEEP, MANAGE, READ, RUN, InPanels
 
@@ -235,6 +235,29 @@ def export(
     from sidecar.commands import export as command
 
     leave(command.export(format.value, since=since, filters=filters or [], output=output, as_json=json))
+
+
+@app.command(rich_help_panel=READ)
+def chargeback(
+    *,
+    by: Annotated[
+        list[str] | None, typer.Option(help="tag:KEY, workspace, caller, alias, provider, model, ...; can be repeated.")
+    ] = None,
+    since: Since = "30d",
+    filters: Filtered = None,
+    output: Target = "",
+    csv: Csv = False,
+    wide: Wide = False,
+    json: Json = False,
+) -> None:
+    """What is to be charged to whom: exact cost by tag, with what has none."""
+    from sidecar.commands import chargeback as command
+
+    leave(
+        command.chargeback(
+            by or ["workspace"], since=since, filters=filters or [], output=output, as_csv=csv, as_json=json, wide=wide
+        )
+    )
 
 
 @app.command(rich_help_panel=CALL)
