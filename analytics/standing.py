@@ -1,5 +1,4 @@
-"""How things stand that have no period: what sidecars last said of targets, how far the days are summed up; and what
-was priced anew."""
+"""What sidecars last said of targets, how far the days are summed up, and what was priced anew."""
 
 from __future__ import annotations
 
@@ -11,7 +10,10 @@ import polars as pl
 from analytics import overview
 from analytics.answering import Source
 from analytics.period import Period
-from analytics.question import Filters, Question, every, one_of, within
+from analytics.question import BadQuestion, Filters, Question, every, one_of, within
+
+REVISED_BY = ("workspace", "provider", "model")
+"""What `rerated` can be narrowed by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ def rolled(source: Source, _span: Period, _filters: Filters | None = None) -> Ro
 
 def rerated_question(span: Period, filters: Filters | None = None) -> Question:
     """What of the period's calls was priced anew, a row a time, the newest first. Columns: at, actor, reason, calls,
-    attempts, was_unpriced (attempts), before_usd, after_usd. Only by workspace, provider and model it can be narrowed.
-    """
-    known = {name: wanted for name, wanted in (filters or {}).items() if name in ("workspace", "provider", "model")}
-    where = every([within(span.start, span.end), *(one_of(name, wanted) for name, wanted in known.items())])
+    attempts, was_unpriced (attempts), before_usd, after_usd. Raises BadQuestion for a filter not in REVISED_BY."""
+    if unknown := [name for name in filters or {} if name not in REVISED_BY]:
+        raise BadQuestion(f"what was priced anew is not known by {unknown[0]!r}; it is by: {', '.join(REVISED_BY)}")
+    where = every([within(span.start, span.end), *(one_of(name, wanted) for name, wanted in (filters or {}).items())])
     sql = f"""SELECT min("at") AS "at", any_value(actor) AS actor, any_value(reason) AS reason,
   count(DISTINCT (sidecar_id, seq)) AS calls, count(*) AS attempts,
   count(*) FILTER (NOT old_priced) AS was_unpriced,

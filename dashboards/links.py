@@ -9,7 +9,7 @@ import streamlit as st
 from analytics.question import Filters
 
 
-def to_calls(label: str, period: str, filters: Filters, **more: str) -> None:
+def to_calls(label: str, period: str, filters: Filters, **more: str | Sequence[str]) -> None:
     """A link to the list of calls, narrowed to the page's filters and `more`. `period`: as it stands in the URL."""
     page = st.Page(_calls, title="Calls", url_path="calls")
     query = asked(period, {**filters, **more})

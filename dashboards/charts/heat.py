@@ -11,17 +11,19 @@ from dashboards import format as say
 from dashboards import theme
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ROW_PX = 24
+_ROW_PX = 26
+_AROUND_PX = 130
+"""Legend and axis."""
 _MOST_DAYS = 31
 
 
 def by_weekday(hours: pl.DataFrame) -> pl.DataFrame:
-    """Of hour (start, UTC), calls, errors: columns row ("Mon"), at (0 to 23), calls, errors, share."""
+    """Of hour (UTC), calls, errors: columns row ("Mon"), at (0 to 23), calls, errors, share. None without a call."""
     return _cells(hours.with_columns(pl.col("hour").dt.weekday().replace_strict(_NAMES).alias("row")))
 
 
 def by_day(hours: pl.DataFrame) -> pl.DataFrame:
-    """The same with a row a day ("2026-11-03"): the last 31 that had calls."""
+    """The same with a row a day ("2026-11-03"): the period's last 31."""
     rows = hours.with_columns(pl.col("hour").dt.strftime("%Y-%m-%d").alias("row"))
     return _cells(rows.filter(pl.col("row").is_in(rows["row"].unique().sort().tail(_MOST_DAYS).to_list())))
 
@@ -30,7 +32,8 @@ _NAMES = dict(enumerate(WEEKDAYS, start=1))
 
 
 def _cells(rows: pl.DataFrame) -> pl.DataFrame:
-    sums = rows.group_by("row", pl.col("hour").dt.hour().cast(pl.Int64).alias("at")).agg(
+    busy = rows.filter(pl.col("calls") > 0)
+    sums = busy.group_by("row", pl.col("hour").dt.hour().cast(pl.Int64).alias("at")).agg(
         pl.col("calls").sum(), pl.col("errors").sum()
     )
     return sums.with_columns((pl.col("errors") / pl.col("calls")).alias("share")).sort("row", "at")
@@ -65,7 +68,7 @@ def drawn(cells: pl.DataFrame, rows: Sequence[str]) -> alt.Chart:
                 alt.Tooltip("errors:Q", title="Errors", format=","), alt.Tooltip("calls:Q", title="Calls", format=","),
             ],
         )
-        .properties(height=len(rows) * _ROW_PX + 80)
+        .properties(height=len(rows) * _ROW_PX + _AROUND_PX)
     )  # fmt: skip
     return made
 

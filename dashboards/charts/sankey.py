@@ -207,7 +207,11 @@ def drawn(flows: pl.DataFrame) -> alt.LayerChart:
     return cast("alt.LayerChart", made)
 
 
-_TEXT: Any = {"baseline": "middle", "limit": 210, "fontSize": 12}
+_TEXT: Any = {
+    "baseline": "middle", "limit": 210, "fontSize": 12,
+    "color": {"expr": "background && luminance(background) < 0.4 ? '#FAFAFA' : '#262730'"},
+}  # fmt: skip
+"""Light on a dark ground, which the page's theme has."""
 
 
 _TIPS = [
