@@ -82,9 +82,15 @@ def ledger_position(source: Source) -> dict[str, tuple[int, int]]:
 
 
 def manifest(
-    written: Written, start: datetime, end: datetime, filters: Filters, position: Mapping[str, tuple[int, int]]
+    written: Written,
+    start: datetime,
+    end: datetime,
+    filters: Filters,
+    position: Mapping[str, tuple[int, int]],
+    *,
+    more: Mapping[str, object] | None = None,
 ) -> bytes:
-    """What stands beside the file, as JSON."""
+    """What stands beside the file, as JSON. `more`: what is known of it beyond its rows."""
     facts = {
         "content": written.layout.name,
         "start": start.isoformat(),
@@ -94,6 +100,7 @@ def manifest(
         **{name: f"{total:.12f}" if isinstance(total, Decimal) else total for name, total in written.sums.items()},
         "currency": "USD",
         **written.counts,
+        **(more or {}),
         "bytes": written.size,
         "sha256": written.sha256,
         "ledger_position": position,

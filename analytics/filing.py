@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,8 @@ class Content:
     layout: Layout
     question: Callable[[datetime, datetime, Filters], Question]
     """Its rows, in columns of the layout, of a period. Raises BadQuestion."""
+    beside: Callable[[Source, Period, Filters], Mapping[str, Any]] = lambda _source, _span, _filters: {}
+    """What the manifest tells beyond the rows themselves. Raises SourceError, BadQuestion."""
 
 
 CALL_ROWS = Content(CALLS, export_question)
@@ -87,6 +89,7 @@ def file(
     position = ledger_position(source)
     with where.writing() as out:
         written = send(source, asked, out, progress)
-    told = manifest(written, asked.span.start, asked.span.end, asked.filters, position)
+    more = asked.content.beside(source, asked.span, asked.filters)
+    told = manifest(written, asked.span.start, asked.span.end, asked.filters, position, more=more)
     where.beside(MANIFEST).put(told)
     return written, told

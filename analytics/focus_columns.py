@@ -188,7 +188,7 @@ def columns(version: Version) -> tuple[Column, ...]:
 
 def layout(version: Version) -> Layout:
     return Layout(
-        f"FOCUS {version}",
+        f"FOCUS {version} rows",
         {each.name: each.type for each in columns(version)},
         sums=("BilledCost",),
         counts={

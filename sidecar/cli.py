@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sidecar.arguments import Address, Csv, Exit, Filtered, Json, Since, Target, Wide, leave
-from sidecar.groups import aliases, audit, budgets, keys, prices, tokens, workspaces
+from sidecar.groups import aliases, audit, budgets, keys, periods, prices, tokens, workspaces
 from sidecar.panels import CALL, KEEP, MANAGE, READ, RUN, InPanels
 
 __all__ = ["Exit", "app", "main"]
@@ -32,8 +32,13 @@ config_app = typer.Typer(help="What is configured, and where each value came fro
 app.add_typer(config_app, name="config", rich_help_panel=RUN)
 models_app = typer.Typer(help="Models that a self-hosted provider (Ollama) holds on its disk.", no_args_is_help=True)
 app.add_typer(models_app, name="models", rich_help_panel=CALL)
-for group in (workspaces, tokens, keys, aliases, budgets, prices, audit):
+for group in (workspaces, tokens, keys, aliases, budgets, prices, periods, audit):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2], rich_help_panel=MANAGE)
+
+
+class FocusVersion(StrEnum):
+    V1_2 = "1.2"
+    V1_4 = "1.4"
 
 
 class Format(StrEnum):
@@ -229,11 +234,22 @@ def export(
     output: Annotated[
         str, typer.Option("--output", "-o", help="File, folder, or URL (s3://...); - writes to standard output.")
     ] = "",
+    focus: Annotated[
+        bool, typer.Option("--focus", help="Billing rows of whole months (--since 2026-11), as FOCUS has them.")
+    ] = False,
+    focus_version: Annotated[FocusVersion, typer.Option(help="1.2; 1.4 has some columns more.")] = FocusVersion.V1_2,
     json: Json = False,
 ) -> None:
-    """Write every call of a period to a file, with a manifest beside it."""
+    """Write every call of a period to a file, with a manifest beside it; or its billing rows (--focus)."""
     from sidecar.commands import export as command
+    from sidecar.commands import export_focus
 
+    if focus:
+        leave(
+            export_focus.export(
+                format.value, focus_version.value, since=since, filters=filters or [], output=output, as_json=json
+            )
+        )
     leave(command.export(format.value, since=since, filters=filters or [], output=output, as_json=json))
 
 

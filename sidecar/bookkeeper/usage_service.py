@@ -67,29 +67,24 @@ class UsageService(usage_pb2_grpc.UsageServiceServicer):
     def ExportUsage(
         self, request: usage_pb2.ExportUsageRequest, context: Context
     ) -> Iterator[usage_pb2.ExportUsageResponse]:
-        from analytics.exports import Written, export_question, pieces  # polars takes its time to load
+        from analytics.exports import Written, pieces  # polars takes its time to load
+        from sidecar.bookkeeper import export_layouts
 
         with told(context):
             filters = bound(request.filters, workspace(context), across=across(context))
             start, end = usage_pages.period(request.period, datetime.now(UTC))
             form = _format(request.format)
             with _valid_filters():
-                question = export_question(start, end, filters)
+                asked = export_layouts.asked(request.layout, start, end, filters)
             # Before the calls: the file has at least what is recorded up to there.
             position = {row["sidecar_id"]: row["place"] for row in self._rows(_POSITION, context)}
-            written = Written()
-            batches = self._asking.batches(question.sql, question.params, context, any_size=True)
+            written = Written(asked.layout)
+            batches = self._asking.batches(asked.rows.sql, asked.rows.params, context, any_size=True)
             for piece in pieces(batches, form, written):
                 for part in cut(piece):
                     yield usage_pb2.ExportUsageResponse(data=part)
-            manifest = usage_pb2.ExportManifest(
-                rows=written.rows,
-                cost_usd=f"{written.cost_usd:.12f}",
-                unpriced_calls=written.unpriced_calls,
-                estimated_calls=written.estimated_calls,
-                sha256=written.sha256,
-                ledger_position=position,
-            )
+            manifest = asked.manifest(written, lambda question: self._rows(question, context))
+            manifest.ledger_position.update(position)
             yield usage_pb2.ExportUsageResponse(manifest=manifest)
 
     def _rows(self, question: Question, context: Context) -> list[dict[str, Any]]:

@@ -463,6 +463,7 @@ class ExportManifest(_message.Message):
     cost_usd: _builtins.str
     unpriced_calls: _builtins.int
     estimated_calls: _builtins.int
+    """Of a FOCUS file: rows of estimated usage."""
     sha256: _builtins.str
     unpriced_tokens: _builtins.int
     """Used and not in a FOCUS file, since no price is known: tokens of the calls that `unpriced_calls` counts."""
