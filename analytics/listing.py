@@ -7,7 +7,6 @@ import polars as pl
 from analytics import overview
 from analytics.answering import Source
 from analytics.calls import calls_question
-from analytics.exports import count_question
 from analytics.period import Period
 from analytics.question import Filters
 
@@ -17,8 +16,3 @@ def newest(
 ) -> pl.DataFrame:
     """The period's last calls, the newest first. `search`: part of an id. Raises BadQuestion."""
     return overview.frame(source, calls_question(span.start, span.end, filters, search=search, limit=limit))
-
-
-def count(source: Source, span: Period, filters: Filters | None = None) -> int:
-    """How many calls an export of the period has. Raises BadQuestion."""
-    return int(overview.frame(source, count_question(span.start, span.end, filters)).item())

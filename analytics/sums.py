@@ -6,6 +6,7 @@ import polars as pl
 
 from analytics import facts, overview, ranking
 from analytics.answering import Source
+from analytics.chargeback import Chargeback, chargeback
 from analytics.period import Period
 from analytics.question import Filters, Question
 from analytics.usage import usage_question
@@ -44,3 +45,8 @@ def tried(source: Source, span: Period, filters: Filters | None = None) -> pl.Da
 def dearest(source: Source, span: Period, filters: Filters | None = None, by: str = "caller") -> pl.DataFrame:
     """Who or what cost most, and how that has changed: `ranking.top`. Raises BadQuestion."""
     return ranking.top(source, span, by, filters)
+
+
+def charged(source: Source, span: Period, filters: Filters | None = None, by: str = "workspace") -> Chargeback:
+    """Who is to be charged what. Raises BadQuestion."""
+    return chargeback(source, span, [by], filters)

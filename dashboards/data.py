@@ -6,7 +6,7 @@ An answer is kept for some seconds, by its question, and shared by all who may a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
-import pyarrow as pa
 import streamlit as st
 
-from analytics import calls, choices, exports
+from analytics import calls, choices, exports, filing
+from analytics.layouts import Written
 from analytics.period import Period, parse
-from analytics.question import Filters, Question
+from analytics.question import Filters
 from analytics.source import Source, Status, open_source
 from dashboards.context import Context, Viewer
 
@@ -69,6 +69,16 @@ def ask_whole(
     gets the rows of theirs."""
     frame: pl.DataFrame = _of_ledger(context.home, _Asked(fn, args, more))
     return frame if context.who.workspace is None else frame.filter(pl.col("workspace") == context.who.workspace)
+
+
+def ask_of_all(
+    context: Context, fn: Callable[Concatenate[Source, More], Answer], *args: More.args, **more: More.kwargs
+) -> Answer | None:
+    """`fn(source, *args, **more)`, for what is of all workspaces together; None for who may not see them all."""
+    if context.who.workspace is not None:
+        return None
+    answer: Answer = _of_ledger(context.home, _Asked(fn, args, more))
+    return answer
 
 
 def ask_sidecar(
@@ -147,12 +157,20 @@ def one_call(context: Context, call_id: str) -> calls.OneCall | None:
     return _one_call(context.home, call_id, context.who.workspace)
 
 
-def batches(context: Context, question: Callable[[Filters], Question], filters: Filters) -> Iterator[pa.RecordBatch]:
-    """The pieces of an answer too large to keep, of calls that the viewer may see."""
-    asked = question(seen(context.who, filters))
-    return _source(context.home).batches(asked.sql, asked.params)
+def export_rows(context: Context, asked: filing.Asked) -> int:
+    """How many rows the file will have, of what the viewer may see."""
+    return filing.rows(_source(context.home), _mine(context, asked))
 
 
-def ledger_position(context: Context) -> Mapping[str, tuple[int, int]]:
-    """Up to where the ledger has the journal."""
-    return exports.ledger_position(_source(context.home))
+def export(
+    context: Context, asked: filing.Asked, out: exports.Writable, told: Callable[[int], object]
+) -> tuple[Written, bytes]:
+    """The file into `out`, and its manifest; of what the viewer may see. `told`: the rows so far."""
+    source, mine = _source(context.home), _mine(context, asked)
+    position = exports.ledger_position(source)
+    written = filing.send(source, mine, out, told)
+    return written, exports.manifest(written, mine.span.start, mine.span.end, mine.filters, position)
+
+
+def _mine(context: Context, asked: filing.Asked) -> filing.Asked:
+    return replace(asked, filters=seen(context.who, asked.filters))

@@ -35,3 +35,11 @@ METER = "What is counted. Meters do not overlap: input here is the uncached part
 BEFORE = "The dashed line is the whole of the period before, moved to this one."
 PER_CALLS = "What a thousand calls cost on average: the cost by the calls, times 1,000. Unpriced calls lower it."
 PER_TOKENS = "What a million tokens cost on average, input and output together. Unpriced calls lower it."
+COUNTED = {
+    "unpriced_calls": UNPRICED,
+    "estimated_calls": ESTIMATED,
+    "estimated": "Rows of usage that no provider reported.",
+    "corrections": "Rows that belong to a month closed before.",
+    "roundings": "Rows for what rounding each call adds up to.",
+}
+"""What a file's manifest counts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from dashboards.context import Context, Viewer
 
 __all__ = [
     "Context", "Head", "Viewer",
-    "does_not_apply", "explaining", "head", "keep", "live", "nothing", "standing",
+    "does_not_apply", "explaining", "head", "keep", "live", "nothing", "only", "standing",
 ]  # fmt: skip
 
 PERIODS = {  # the words stand in the URL too; any other text is read as it is
@@ -95,7 +95,11 @@ def keep() -> None:
 
 def does_not_apply(kind: str, chosen: Filters) -> Filters:
     """The filters that a kind of sum (of analytics.facts) knows; a line on the page names those it does not."""
-    known = NARROWED_BY[kind]
+    return only(NARROWED_BY[kind], chosen)
+
+
+def only(known: Container[str], chosen: Filters) -> Filters:
+    """The filters that are known ("tag:<key>": of any tag); a line on the page names the others."""
     out = [name for name in chosen if name not in known and not (name.startswith("tag:") and "tag:<key>" in known)]
     if out:
         st.caption(f":material/filter_alt_off: Not narrowed by {' or '.join(filters.label(name) for name in out)}.")
