@@ -1,4 +1,4 @@
-"""What sidecars last said of targets, how far the days are summed up, and what was priced anew."""
+"""What sidecars last said of targets, how far the days are summed up, what budgets alerted of, what was priced anew."""
 
 from __future__ import annotations
 
@@ -44,6 +44,25 @@ def rolled(source: Source, _span: Period, _filters: Filters | None = None) -> Ro
     """Up to where the ledger's days are summed up, of whatever period."""
     (row,) = source.table('SELECT "since", "until" FROM rolled').to_pylist()
     return Rolled(row["since"], row["until"])
+
+
+def alerts_question(span: Period, filters: Filters | None = None) -> Question:
+    """Alerts that budgets gave in the period, the newest first. Columns: at, budget_id, name, workspace, scope,
+    subject, threshold (soft, hard), unit, limit_amount, spent_amount, window_start, window_end, delivery ('' while no
+    webhook was tried), call_id. Raises BadQuestion for a filter but the workspace."""
+    if unknown := [name for name in filters or {} if name != "workspace"]:
+        raise BadQuestion(f"alerts are not known by {unknown[0]!r}, but by workspace")
+    of = (filters or {}).get("workspace")
+    where = every([within(span.start, span.end, '"at"'), *([one_of("workspace", of)] if of is not None else [])])
+    sql = f"""SELECT "at", budget_id, name, workspace, scope, subject, threshold, unit, limit_amount, spent_amount,
+  window_start, window_end, delivery, call_id
+FROM ai_budget_alerts WHERE {where.sql} ORDER BY "at" DESC, alert_id"""  # noqa: S608 - pieces of this package, no values
+    return Question(sql, where.params)
+
+
+def alerts(source: Source, span: Period, filters: Filters | None = None) -> pl.DataFrame:
+    """See alerts_question."""
+    return overview.frame(source, alerts_question(span, filters))
 
 
 def rerated_question(span: Period, filters: Filters | None = None) -> Question:

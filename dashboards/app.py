@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboards import parts, signin
 from dashboards.context import Context
-from dashboards.views import calls, cost, errors, export, fallbacks, keys, overview, providers, quality, usage
+from dashboards.views import budgets, calls, cost, errors, export, fallbacks, keys, overview, providers, quality, usage
 
 SIDEBAR_PX = 220
 ROOMIER = """
@@ -52,6 +52,7 @@ PAGES = {
     "Spend": [
         Shown("Usage", "bar_chart", usage.show),
         Shown("Cost", "payments", cost.show),
+        Shown("Budgets", "savings", budgets.show),
         Shown("Exports", "download", export.show),
     ],
     "Reliability": [
