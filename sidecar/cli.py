@@ -212,6 +212,27 @@ def usage(
 
 
 @app.command(rich_help_panel=READ)
+def report(
+    name: Annotated[str, typer.Argument(help="Which one; nothing lists them.")] = "",
+    *,
+    since: Since = "30d",
+    by: Annotated[
+        str, typer.Option(help="For reports that have a choice: alias, provider, model, caller, tag:KEY, ...")
+    ] = "",
+    filters: Filtered = None,
+    wide: Wide = False,
+    csv: Csv = False,
+    json: Json = False,
+) -> None:
+    """Fallbacks, errors, cache, anomalies, suggestions to save, budgets, and others."""
+    from sidecar.commands import report as command
+
+    if not name:
+        leave(command.listed(as_json=json))
+    leave(command.report(name, since=since, filters=filters or [], by=by, as_csv=csv, as_json=json, wide=wide))
+
+
+@app.command(rich_help_panel=READ)
 def query(
     sql: Annotated[
         str, typer.Argument(metavar="SQL", help="One SELECT over the ledger's views; - reads it from standard input.")
@@ -272,6 +293,39 @@ def chargeback(
     leave(
         command.chargeback(
             by or ["workspace"], since=since, filters=filters or [], output=output, as_csv=csv, as_json=json, wide=wide
+        )
+    )
+
+
+@app.command(rich_help_panel=READ)
+def reconcile(
+    *,
+    provider: Annotated[str, typer.Option(help="Whose bill it is: openai, anthropic or openrouter.")],
+    file: Annotated[
+        Path, typer.Option(help="Costs, usage or activity, as their API or their page gives it: JSON or CSV.")
+    ],
+    account: Annotated[
+        list[str] | None, typer.Option(help="The account in the ledger, if named otherwise; can be repeated.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="Period; else all days that the file covers.")] = "",
+    tolerance: Annotated[str, typer.Option(help="Percent that may be between the two.")] = "1",
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Those too that agree.")] = False,
+    csv: Csv = False,
+    json: Json = False,
+) -> None:
+    """Compare a provider's bill with the ledger; exit 0 if they agree, 1 if not."""
+    from sidecar.commands import reconcile as command
+
+    form = "json" if json else "csv" if csv else "table"
+    leave(
+        command.reconcile(
+            provider,
+            file,
+            accounts=account or [],
+            since=since,
+            tolerance=tolerance,
+            everything=everything,
+            form=form,
         )
     )
 
