@@ -11,19 +11,24 @@ from analytics.question import BadQuestion, Condition, one_of
 
 OF_CALL = {
     "month": "CAST(date_trunc('month', started_at) AS DATE)",
+    "week": "CAST(date_trunc('week', started_at) AS DATE)",
     "day": "CAST(started_at AS DATE)",
     "hour": "date_trunc('hour', started_at)",
     "minute": "date_trunc('minute', started_at)",
     "alias": "alias",
     "workspace": "workspace",
     "caller": "caller",
+    "task": "task",
     "operation": "operation",
+    "streamed": "CAST(streamed AS VARCHAR)",
     "status": "status",
+    "error_type": "error_type",
+    "fallback_reason": "fallback_reason",
 }
-"""Dimensions that a call has one value of."""
-OF_TARGET = {"provider": "provider", "model": "model", "key": "key_id"}
+"""Dimensions that a call has one value of. Weeks begin on Monday."""
+OF_TARGET = {"provider": "provider", "model": "model", "key": "key_id", "key_owner": "key_owner"}
 """Dimensions that each attempt has its own value of; of a call it is the value of record ("" if none answered)."""
-OF_TIME = ("month", "day", "hour", "minute")
+OF_TIME = ("month", "week", "day", "hour", "minute")
 DIMENSIONS = (*OF_CALL, *OF_TARGET)
 _TAG_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 

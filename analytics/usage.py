@@ -3,48 +3,90 @@
 Two grains, never mixed. Counts of calls, errors, fallbacks and latency belong to calls, so by provider they count the
 provider of record. Tokens and money belong to attempts: as soon as a provider, model or key is asked for they are
 summed over the attempts made there, whoever answered in the end. A call's time is that of its start, also for its
+attempts. An `error_type` is the call's, and beside a provider, model or key the attempt's own for what is summed over
 attempts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from analytics.dimensions import OF_TARGET, OF_TIME, Dimension, dimension, label, narrow
-from analytics.question import Condition, Filters, Parameter, Question, every, within
+from analytics import facts, histograms
+from analytics.dimensions import DIMENSIONS, OF_TARGET, OF_TIME, Dimension, label, tag_key
+from analytics.facts import Facts
+from analytics.histograms import ANSWERED
+from analytics.kinds import ATTEMPTS, CALLS, Kind
+from analytics.question import BadQuestion, Filters, Question
 
-__all__ = ["ERRORS", "MEASURES", "label", "usage_question"]
+__all__ = ["ERRORS", "MEASURES", "approximate", "label", "usage_question"]
 
 ERRORS = "('error', 'refused', 'abandoned')"
 """Statuses of calls that were not answered although the caller waited. Cancelled: the caller did not wait."""
-
+EXACT = timedelta(days=2)
+"""Percentiles of periods up to this long are exact; of longer ones they are within 2 % where bins can tell."""
+_FINE = frozenset({"hour", "minute"})
 _SUMMED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-_COUNTED = f"""count(*) AS calls,
-  count(*) FILTER (status IN {ERRORS}) AS errors,
-  count(*) FILTER (fallback_used) AS fallbacks,
-  quantile_cont(duration_ms, 0.5) FILTER (status = 'ok') AS p50_ms,
-  quantile_cont(duration_ms, 0.95) FILTER (status = 'ok') AS p95_ms"""
-_TOKENS = ",\n  ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in _SUMMED)
-_MONEY = """CAST(CASE WHEN bool_or(NOT priced) THEN sum(cost_usd) ELSE coalesce(sum(cost_usd), 0) END
-    AS DECIMAL(38, 12)) AS cost_usd,
-  CAST(coalesce(sum(cost_at_risk_usd), 0) AS DECIMAL(38, 12)) AS cost_at_risk_usd"""
-_DOUBTS = """count(*) FILTER (NOT priced) AS unpriced_calls,
-  count(*) FILTER (usage_source = 'estimated') AS estimated_calls"""
-_DOUBTS_OF_ATTEMPTS = """count(DISTINCT (sidecar_id, seq)) FILTER (NOT priced) AS unpriced_calls,
-  count(DISTINCT (sidecar_id, seq)) FILTER (usage_source = 'estimated') AS estimated_calls"""
+_PERCENTILES = tuple(f"{name}_ms" for name in histograms.SHARES)
 MEASURES = ("calls", "errors", "fallbacks", "attempts", *_SUMMED, "cost_usd", "cost_at_risk_usd",
-            "unpriced_calls", "estimated_calls", "p50_ms", "p95_ms")  # fmt: skip
+            "unpriced_calls", "estimated_calls", *_PERCENTILES)  # fmt: skip
 """Columns of every answer, after the dimensions.
 
-`cost_usd` DECIMAL(38,12): exact, of what is priced; NULL where nothing of it is. `p50_ms`, `p95_ms`: of answered calls,
-NULL where there are none. By target, `unpriced_calls` and `estimated_calls` count calls with such an attempt there."""
-_MEASURED_BY_TARGET = {name: f"coalesce({name}, 0)" for name in MEASURES} | {
-    "cost_usd": "CASE WHEN used.attempts IS NULL THEN 0 ELSE cost_usd END",
-    "p50_ms": "p50_ms",
-    "p95_ms": "p95_ms",
-}
-"""What a row of one side only shows for the other."""
+`cost_usd` DECIMAL(38,12): exact, of what is priced; NULL where nothing of it is. `p50_ms`, `p95_ms`, `p99_ms`: of
+answered calls, NULL where there are none; within 2 % where `approximate` says so. By target, `unpriced_calls` and
+`estimated_calls` count attempts there, as tokens and money do: a call that tried two such targets counts twice."""
+
+
+def _sum(name: str, alias: str = "") -> str:
+    return f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {alias or name}"
+
+
+_COUNTED = f"""{_sum("calls")},
+  CAST(coalesce(sum(calls) FILTER (status IN {ERRORS}), 0) AS BIGINT) AS errors,
+  {_sum("fallbacks")}"""
+
+
+def _used(of: str) -> str:
+    """`of`: "calls" or "attempts", of which a row says how many have no price."""
+    return ",\n  ".join([
+        _sum("attempts"),
+        *(_sum(name) for name in _SUMMED),
+        f"""CAST(CASE WHEN sum(unpriced_{of}) > 0 AND sum(unpriced_{of}) = sum({of}) THEN NULL
+    ELSE coalesce(sum(cost_usd), 0) END AS DECIMAL(38, 12)) AS cost_usd""",
+        "CAST(coalesce(sum(cost_at_risk_usd), 0) AS DECIMAL(38, 12)) AS cost_at_risk_usd",
+        _sum(f"unpriced_{of}", "unpriced_calls"),
+        _sum(f"estimated_{of}", "estimated_calls"),
+    ])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a question is about: calls begun in [start, end)."""
+
+    start: datetime
+    end: datetime
+    names: tuple[str, ...]
+    filters: Filters
+
+    @property
+    def by_target(self) -> bool:
+        return bool(OF_TARGET.keys() & {*self.names, *self.filters})
+
+    def check(self) -> None:
+        """Raises BadQuestion: for what is not known of calls, or not of the attempts that the question is about."""
+        for name in self.names:
+            _known(name, DIMENSIONS)
+        for name in self.filters:
+            _known(name, [each for each in DIMENSIONS if each not in OF_TIME])
+        lone = [each for each in (*self.names, *self.filters) if each not in OF_TIME and not ATTEMPTS.knows(each)]
+        if lone and self.by_target:
+            raise BadQuestion(f"{lone[0]!r} is known of whole calls only: ask without {', '.join(OF_TARGET)}")
+
+
+def _known(name: str, names: Collection[str]) -> None:
+    if name not in names and tag_key(name) is None:
+        raise BadQuestion(f"unknown dimension {name!r}; there are: {', '.join(names)}, tag:<key>")
 
 
 def usage_question(
@@ -55,78 +97,69 @@ def usage_question(
     *,
     limit: int | None = None,
     offset: int = 0,
+    timed: bool = True,
 ) -> Question:
     """Columns: each of `group_by` under its own name, then MEASURES. Without `group_by` one row, the total.
 
     [start, end) of the calls' starts. Rows: times ascending, then dearest first. To page, ask for one more than
-    the page holds. Raises BadQuestion."""
-    asked = [dimension(name) for name in dict.fromkeys(group_by)]
-    narrowed = {name: narrow(name, wanted) for name, wanted in (filters or {}).items()}
-    of_calls = every([within(start, end), *(each for name, each in narrowed.items() if name not in OF_TARGET)])
-    of_targets = every([each for name, each in narrowed.items() if name in OF_TARGET])
-    by_target = bool(OF_TARGET.keys() & {*narrowed, *(each.name for each in asked)})
-    question = _by_target(asked, of_calls, of_targets) if by_target else _by_call(asked, of_calls)
-    return _ordered(question, asked, limit, offset)
+    the page holds. Not `timed`: the percentiles are NULL, which spares reading every call where they would be exact.
+    Raises BadQuestion."""
+    asked = _Asked(start, end, tuple(dict.fromkeys(group_by)), filters or {})
+    asked.check()
+    parts = {"counted": _summed(asked, CALLS, _COUNTED if asked.by_target else f"{_COUNTED},\n  {_used('calls')}")}
+    if asked.by_target:
+        parts["used"] = _summed(asked, ATTEMPTS, _used("attempts"))
+    if timed:
+        parts["timed"] = _timed(asked)
+    columns = [CALLS.dimension(name) for name in asked.names]
+    return _ordered(_joined(parts, columns), columns, limit, offset)
 
 
-def _by_call(asked: Sequence[Dimension], of_calls: Condition) -> Question:
-    """Everything from the calls themselves."""
-    selected = "".join(f"{each.selected}, " for each in asked)
-    sql = f"""SELECT {selected}{_COUNTED},
-  CAST(coalesce(sum(attempts), 0) AS BIGINT) AS attempts,
-  {_TOKENS},
-  {_MONEY},
-  {_DOUBTS}
-FROM ai_call_logs WHERE {of_calls.sql}{_group(asked)}"""  # noqa: S608 - pieces of this module, no values
-    return _shaped(sql, [*(value for each in asked for value in each.params), *of_calls.params], asked)
+def approximate(start: datetime, end: datetime, group_by: Sequence[str] = (), filters: Filters | None = None) -> bool:
+    """Whether the percentiles of this answer come from bins, within 2 %, and are not exact."""
+    return end - start > EXACT and histograms.has({*group_by, *(filters or {})})
 
 
-def _by_target(asked: Sequence[Dimension], of_calls: Condition, of_targets: Condition) -> Question:
-    """Counts from the calls, by their target of record; usage from the attempts; one row where either has something."""
-    call_side = [each for each in asked if each.name not in OF_TARGET]
-    kept = "".join(f", {each.expression} AS {_kept(each)}" for each in call_side)
+def _summed(asked: _Asked, kind: Kind, measures: str) -> Facts:
+    """Days know nothing finer than a day."""
+    choose = facts.timed if _FINE & {*asked.names} else facts.summed
+    rows, columns = choose(kind, asked.start, asked.end, asked.filters), _columns(kind, asked)
+    selected = "".join(f"{each.selected}, " for each in columns)
+    sql = f"(SELECT {selected}{measures}\nFROM {rows.sql}{' GROUP BY ALL' if columns else ''})"
+    return Facts(sql, (*(value for each in columns for value in each.params), *rows.params))
+
+
+def _timed(asked: _Asked) -> Facts:
+    """Percentiles of answered calls, by their target of record."""
+    if approximate(asked.start, asked.end, asked.names, asked.filters):
+        bins = facts.summed(ANSWERED, asked.start, asked.end, {**asked.filters, "measure": "duration"})
+        return histograms.percentiles(bins, _columns(ANSWERED, asked))
+    return histograms.exact(facts.timed(CALLS, asked.start, asked.end, asked.filters), _columns(CALLS, asked))
+
+
+def _columns(kind: Kind, asked: _Asked) -> list[Dimension]:
+    return [kind.dimension(name) for name in asked.names]
+
+
+def _joined(parts: dict[str, Facts], asked: Sequence[Dimension]) -> Question:
+    """One row where any of the parts has something; what another part lacks is 0, a percentile NULL."""
     columns = [each.column for each in asked]
-    counted = "".join(f"{_at(each)}, " for each in asked)
-    join = f"FULL JOIN used USING ({', '.join(columns)})" if asked else "CROSS JOIN used"
-    measures = ", ".join(f"{expression} AS {name}" for name, expression in _MEASURED_BY_TARGET.items())
-    sql = f"""WITH picked AS (
-  SELECT *{kept} FROM ai_call_logs WHERE {of_calls.sql}
-), counted AS (
-  SELECT {counted}{_COUNTED} FROM picked WHERE {of_targets.sql}{_group(asked)}
-), tried AS (
-  SELECT attempt.*{"".join(f", picked.{_kept(each)}" for each in call_side)}
-  FROM picked JOIN ai_call_attempts AS attempt ON attempt.sidecar_id = picked.sidecar_id AND attempt.seq = picked.seq
-), used AS (
-  SELECT {counted}count(*) AS attempts,
-  {_TOKENS},
-  {_MONEY},
-  {_DOUBTS_OF_ATTEMPTS}
-  FROM tried WHERE {of_targets.sql}{_group(asked)}
-)
-SELECT {"".join(f"{column}, " for column in columns)}{measures}
-FROM counted {join}"""  # noqa: S608 - pieces of this module, no values
-    params = [value for each in call_side for value in each.params]
-    return Question(sql, (*params, *of_calls.params, *of_targets.params, *of_targets.params))
+    joins = "".join(
+        f"\nFULL JOIN {name} USING ({', '.join(columns)})" if asked else f"\nCROSS JOIN {name}"
+        for name in list(parts)[1:]
+    )
+    shown = ", ".join([*columns, *(f"{_shown(name, parts)} AS {name}" for name in MEASURES)])
+    named = ",\n".join(f"{name} AS {part.sql}" for name, part in parts.items())
+    sql = f"WITH {named}\nSELECT {shown}\nFROM counted{joins}"
+    return Question(sql, tuple(value for part in parts.values() for value in part.params))
 
 
-def _at(asked: Dimension) -> str:
-    """The dimension within `picked` or `tried`: a target's own column, or the call's, computed once."""
-    expression = asked.expression if asked.name in OF_TARGET else _kept(asked)
-    return f"{expression} AS {asked.column}"
-
-
-def _kept(asked: Dimension) -> str:
-    """A name of its own beside the views' columns."""
-    return f'"={asked.name}"'
-
-
-def _group(asked: Sequence[Dimension]) -> str:
-    return " GROUP BY ALL" if asked else ""
-
-
-def _shaped(sql: str, params: Sequence[Parameter], asked: Sequence[Dimension]) -> Question:
-    columns = ", ".join([*(each.column for each in asked), *MEASURES])
-    return Question(f"SELECT {columns} FROM ({sql})", tuple(params))  # noqa: S608 - column names of this module
+def _shown(measure: str, parts: Collection[str]) -> str:
+    if measure in _PERCENTILES:
+        return measure if "timed" in parts else "CAST(NULL AS DOUBLE)"
+    if measure == "cost_usd":
+        return f"CASE WHEN {'used' if 'used' in parts else 'counted'}.attempts IS NULL THEN 0 ELSE cost_usd END"
+    return f"coalesce({measure}, 0)"
 
 
 def _ordered(question: Question, asked: Sequence[Dimension], limit: int | None, offset: int) -> Question:

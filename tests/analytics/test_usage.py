@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analytics.dimensions import DIMENSIONS, OF_TARGET, label
 from analytics.question import BadQuestion
-from analytics.usage import MEASURES, usage_question
+from analytics.usage import MEASURES, approximate, usage_question
 from sidecar.core.call import Attempt, CallRecord, CallStatus, UsageSource
 from sidecar.core.money import to_usd
 from tests.support.analytics import START, ask, at, build, ledgers, ns, temporary
 
 END = START + timedelta(days=1)
 CHOICES = [*DIMENSIONS, "tag:team"]
+LONE = {"task", "fallback_reason"}
+"""What only whole calls know."""
+Span = tuple[datetime, datetime]
 
 
 def value(name: str, record: CallRecord, attempt: Attempt | None = None) -> Any:
@@ -32,23 +35,29 @@ def value(name: str, record: CallRecord, attempt: Attempt | None = None) -> Any:
     assert started is not None
     values = {
         "month": started.date().replace(day=1),
+        "week": started.date() - timedelta(days=started.weekday()),
         "day": started.date(),
         "minute": started.replace(second=0, microsecond=0),
         "hour": started.replace(minute=0, second=0, microsecond=0),
         "key": (attempt or record).key_id,
+        "key_owner": (attempt or record).key_owner,
+        "error_type": (attempt or record).error_type,
+        "streamed": str(record.streamed).lower(),
         "provider": attempt.target.provider if attempt else record.provider_of_record,
         "model": attempt.target.model if attempt else record.model_requested,
     }
     return values[name] if name in values else str(getattr(record, name))
 
 
-def brute_force(records: list[CallRecord], group_by: list[str], filters: dict[str, str]) -> list[dict[str, Any]]:
+def brute_force(
+    records: list[CallRecord], span: Span, group_by: list[str], filters: dict[str, str]
+) -> list[dict[str, Any]]:
     """The same sums, by reading."""
     calls: dict[tuple[Any, ...], list[CallRecord]] = defaultdict(list)
     used: dict[tuple[Any, ...], list[tuple[CallRecord, Any]]] = defaultdict(list)
     by_target = bool(OF_TARGET.keys() & {*group_by, *filters})
     for record in records:
-        if not ns(START) <= record.started_ns < ns(END):
+        if not ns(span[0]) <= record.started_ns < ns(span[1]):
             continue
         if all(value(name, record) == wanted for name, wanted in filters.items()):
             calls[tuple(value(name, record) for name in group_by)].append(record)
@@ -70,6 +79,7 @@ def counts(calls: list[CallRecord]) -> dict[str, Any]:
         "fallbacks": sum(record.fallback_used for record in calls),
         "p50_ms": quantile(times, 0.5),
         "p95_ms": quantile(times, 0.95),
+        "p99_ms": quantile(times, 0.99),
     }
 
 
@@ -90,8 +100,8 @@ def sums(used: list[tuple[CallRecord, Any]], by_target: bool) -> dict[str, Any]:
         "reasoning_tokens": 0,
         "cost_usd": to_usd(sum(costs)) if costs else (None if used else Decimal(0)),
         "cost_at_risk_usd": to_usd(sum(each.cost_at_risk_picodollars for _, each in used)),
-        "unpriced_calls": len({record.seq for record, each in used if not each.cost.priced}),
-        "estimated_calls": len({record.seq for record, each in used if each.usage_source is UsageSource.ESTIMATED}),
+        "unpriced_calls": sum(not each.cost.priced for _, each in used),
+        "estimated_calls": sum(each.usage_source is UsageSource.ESTIMATED for _, each in used),
     }
 
 
@@ -103,22 +113,48 @@ def comparable(rows: list[dict[str, Any]]) -> list[list[tuple[str, Any]]]:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@st.composite
+def spans(draw: st.DrawFn) -> Span:
+    """Periods about the days of `ledgers`: whole days, days with edges, and parts of one."""
+    first = draw(st.sampled_from([-24, 0, 7, 24, 30]))
+    return START + timedelta(hours=first), START + timedelta(hours=first + draw(st.sampled_from([5, 24, 41, 48, 55])))
+
+
+@settings(max_examples=30, deadline=None)
 @given(
     ledgers(),
+    st.none() | st.sampled_from([START.date() + timedelta(days=days) for days in (1, 2, 9)]),
+    spans(),
     st.lists(st.sampled_from(CHOICES), max_size=3, unique=True),
     st.dictionaries(
-        st.sampled_from(["provider", "alias", "workspace", "status", "tag:team", "key"]),
+        st.sampled_from(["provider", "alias", "workspace", "status", "tag:team", "key", "error_type"]),
         st.sampled_from(["openai", "smart", "a", "ok", "it's", "", "k1"]),
         max_size=2,
     ),
 )
 def test_usage_is_what_reading_every_record_gives(
-    records: list[CallRecord], group_by: list[str], filters: dict[str, str]
+    records: list[CallRecord], rolled: date | None, span: Span, group_by: list[str], filters: dict[str, str]
 ) -> None:
-    with temporary(records) as home:
-        rows = ask(home / "ledger.duckdb", usage_question(START, END, group_by, filters))
-    assert comparable(rows) == comparable(brute_force(records, group_by, filters))
+    assume(not (LONE & {*group_by} and OF_TARGET.keys() & {*group_by, *filters}))
+    with temporary(records, rolled) as home:
+        rows = ask(home / "ledger.duckdb", usage_question(*span, group_by, filters))
+    expected = brute_force(records, span, group_by, filters)
+    if approximate(*span, group_by, filters):
+        for each in zip(by_group(rows, group_by), by_group(expected, group_by), strict=True):
+            near(*each)
+    assert comparable(rows) == comparable(expected)
+
+
+def by_group(rows: list[dict[str, Any]], group_by: list[str]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: [str(row[name]) for name in group_by])
+
+
+def near(found: dict[str, Any], exact: dict[str, Any]) -> None:
+    """Takes percentiles within 2 % out of both."""
+    for name in ("p50_ms", "p95_ms", "p99_ms"):
+        of, to = found.pop(name), exact.pop(name)
+        assert (of is None) == (to is None)
+        assert of is None or of == pytest.approx(to, rel=0.02, abs=0.001)
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from analytics.question import Question
 from sidecar.bookkeeper.batch import fold
 from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.rolling import roll
 from sidecar.core.call import (
     NO_COST,
     UNPRICED,
@@ -52,15 +54,28 @@ def ask(path: Path, question: Question) -> list[dict[str, Any]]:
         return connection.execute(question.sql, question.params).to_arrow_table().to_pylist()
 
 
-def build(path: Path, records: Iterable[CallRecord]) -> Path:
-    """A ledger of these records, as the bookkeeper writes it."""
+def build(path: Path, records: Iterable[CallRecord], rolled: date | None = None) -> Path:
+    """A ledger of these records, as the bookkeeper writes it. `rolled`: the days before it are summed up."""
     frames = [journal_pb2.Frame(finished=to_proto(record)) for record in records]
+    path.write_bytes(_empty())
     ledger = Ledger(path)
     try:
         ledger.book(fold("sidecar-a", (0, 0), (0, len(frames)), frames))
+        ledger.watch()
+        while rolled and roll(ledger, rolled):
+            pass
     finally:
         ledger.close()
     return path
+
+
+@functools.cache
+def _empty() -> bytes:
+    """A ledger without calls: its tables are made once."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "ledger.duckdb"
+        Ledger(path).close()
+        return path.read_bytes()
 
 
 def settled(seq: int, started_ns: int, attempts: Sequence[Attempt], status: CallStatus, **more: Any) -> CallRecord:
@@ -198,8 +213,8 @@ def ledgers(draw: st.DrawFn) -> list[CallRecord]:
 
 
 @contextmanager
-def temporary(records: Iterable[CallRecord]) -> Iterator[Path]:
+def temporary(records: Iterable[CallRecord], rolled: date | None = None) -> Iterator[Path]:
     """A home with such a ledger, for tests that hypothesis runs many times."""
     with tempfile.TemporaryDirectory() as directory:
-        build(Path(directory) / "ledger.duckdb", records)
+        build(Path(directory) / "ledger.duckdb", records, rolled)
         yield Path(directory)
