@@ -10,9 +10,9 @@ import polars as pl
 from analytics import caching, facts
 from analytics.answering import Source
 from analytics.caching import cache
-from analytics.courses import costs_in_steps, money_step, share
+from analytics.courses import money_in_steps, money_step, share
 from analytics.doubts import doubted_calls, doubts
-from analytics.kinds import ATTEMPTS, COSTS
+from analytics.kinds import ATTEMPTS
 from analytics.overview import frame
 from analytics.period import Period
 from analytics.question import Filters, Question
@@ -149,16 +149,19 @@ FROM (
 
 
 def course(source: Source, span: Period, filters: Filters | None = None, by: str = "meter") -> pl.DataFrame:
-    """Money over time. Columns: at (the step's start, UTC; `money_step` says how long steps are), `by` (of costs:
-    meter, provider, model, alias, workspace, caller, key, price_source, tag:<key> …), cost_usd. Times without a cost
-    are left out. Raises BadQuestion."""
+    """Money over time. Columns: at (the step's start, UTC; `money_step` says how long steps are), `by` (meter,
+    provider, model, key, alias, workspace, caller, price_source, tag:<key> …), cost_usd. What cost nothing is left
+    out. By what calls have, a call that is partly unpriced has no cost; by target, its priced attempts have theirs.
+
+    Raises BadQuestion."""
     return frame(source, course_question(span, filters, by))
 
 
 def course_question(span: Period, filters: Filters | None = None, by: str = "meter") -> Question:
     """As `course`. Raises BadQuestion."""
-    asked = COSTS.dimension(by)
-    costs, step = costs_in_steps(span, filters)
+    kind, paid, step = money_in_steps(span, [by], filters)
+    asked = kind.dimension(by)
     sql = f"""SELECT {step} AS "at", {asked.selected}, CAST(sum(cost_usd) AS DECIMAL(38, 12)) AS cost_usd
-FROM {costs.sql} GROUP BY ALL ORDER BY "at", {asked.column}"""  # noqa: S608 - pieces of this package, no values
-    return Question(sql, (*asked.params, *costs.params))
+FROM {paid.sql} GROUP BY ALL HAVING sum(cost_usd) > 0
+ORDER BY "at", {asked.column}"""  # noqa: S608 - pieces of this package, no values
+    return Question(sql, (*asked.params, *paid.params))

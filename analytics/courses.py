@@ -9,13 +9,15 @@ import polars as pl
 
 from analytics import facts
 from analytics.facts import Facts
-from analytics.kinds import CALLS, COSTS
+from analytics.kinds import ATTEMPTS, CALLS, COSTS, Kind
 from analytics.overview import grain
 from analytics.period import Period
 from analytics.question import Filters
 
 FINE = timedelta(days=2)
 """Up to here money is drawn by the hour: hours are summed from single calls."""
+OF_TARGET = frozenset({"provider", "model", "key", "key_owner"})
+"""What each attempt has its own of: asked for one, tokens and money are those of the attempts there."""
 
 
 def calls_in_steps(span: Period, names: Iterable[str], filters: Filters | None) -> tuple[Facts, str]:
@@ -35,12 +37,18 @@ def money_step(span: Period) -> str:
     return "day" if grain(span) == "hour" and span.length > FINE else grain(span)
 
 
-def costs_in_steps(span: Period, filters: Filters | None) -> tuple[Facts, str]:
-    """Costs to be summed, and the SQL of the step that each belongs to. Raises BadQuestion."""
+def money_in_steps(span: Period, names: Iterable[str], filters: Filters | None) -> tuple[Kind, Facts, str]:
+    """Of what `cost_usd` is to be summed to be parted by `names`, and the SQL of the step that each row belongs to.
+
+    Of calls, attempts and cost lines, the first that have all names and filters: there are fewer calls than attempts,
+    and fewer attempts than lines. A target's money is that of the attempts there. Raises BadQuestion."""
+    asked = {*names, *(filters or {})}
+    kinds = (ATTEMPTS,) if asked & OF_TARGET else (CALLS, ATTEMPTS)
+    kind = next((kind for kind in kinds if all(map(kind.knows, asked))), COSTS)
     step = money_step(span)
     if step in ("day", "month"):
-        return facts.costs(span.start, span.end, filters), _step(step, "day")
-    return facts.timed(COSTS, span.start, span.end, filters), _step(step, "started_at")
+        return kind, facts.summed(kind, span.start, span.end, filters), _step(step, "day")
+    return kind, facts.timed(kind, span.start, span.end, filters), _step(step, "started_at")
 
 
 def _step(step: str, column: str) -> str:

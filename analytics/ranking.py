@@ -8,14 +8,12 @@ import polars as pl
 
 from analytics import facts
 from analytics.answering import Source
-from analytics.courses import share
+from analytics.courses import OF_TARGET, share
 from analytics.kinds import ATTEMPTS, CALLS
 from analytics.overview import frame
 from analytics.period import Period
 from analytics.question import Filters, Question
 
-OF_TARGET = frozenset({"provider", "model", "key", "key_owner"})
-"""Dimensions of attempts: asked for one, tokens and money are those of the attempts there, whoever answered."""
 TOP = 10
 _MONEY = """CAST(CASE WHEN sum({unpriced}) = 0 OR sum(cost_usd) > 0 THEN coalesce(sum(cost_usd), 0) END
     AS DECIMAL(38, 12)) AS cost_usd,

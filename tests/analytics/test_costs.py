@@ -198,8 +198,8 @@ def test_the_course_of_money(source: Source, span: Period, by: str, expected: li
 
 
 def test_what_costs_are_not_known_by_is_named() -> None:
-    with pytest.raises(BadQuestion, match="costs are not known by 'status'"):
-        costs.course_question(BOTH, None, "status")
+    with pytest.raises(BadQuestion, match="costs are not known by 'reason'"):
+        costs.course_question(BOTH, None, "reason")
 
 
 @settings(max_examples=5, deadline=None)
