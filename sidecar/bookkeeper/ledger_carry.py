@@ -26,6 +26,8 @@ _MISSING = {
     "budget_alerts": f"NOT EXISTS (FROM budget_alerts AS h {_ALERT})",
     "alert_deliveries": f"NOT EXISTS (FROM alert_deliveries AS h {_ALERT})",
     "ledger_positions": f"NOT EXISTS (FROM ledger_positions AS h {_SIDECAR})",
+    "billed_costs": "NOT EXISTS (FROM billing_periods AS h WHERE h.month = t.month)",
+    "billing_periods": "NOT EXISTS (FROM billing_periods AS h WHERE h.month = t.month)",
     "telemetry_positions": f"NOT EXISTS (FROM telemetry_positions AS h {_SIDECAR})",
 }
 

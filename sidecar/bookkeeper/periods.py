@@ -20,6 +20,7 @@ from sidecar.bookkeeper.ledger import Ledger
 
 _CHARGE = ", ".join(CHARGE)
 _ALWAYS = date(1970, 1, 1), date(9999, 12, 1)
+_OR_FORCE = "or force it, and they come as corrections"
 _ROWS = 50_000
 """In a batch, on the way into the hash."""
 
@@ -112,7 +113,7 @@ def _file(reader: duckdb.DuckDBPyConnection, month: date) -> tuple[int, int, str
 def _check(reader: duckdb.DuckDBPyConnection, month: date, at: Moment, *, force: bool) -> None:
     last, first = _one(
         reader,
-        "SELECT (SELECT max(month) FROM billing_periods), (SELECT date_trunc('month', min(day)) FROM ai_cost_days)",
+        "SELECT (SELECT max(month) FROM billing_periods), (SELECT date_trunc('month', min(day)) FROM ai_call_days)",
     )
     due = after(last) if last else _date(first) or month
     name, over = f"{month:%Y-%m}", datetime(*after(month).timetuple()[:3], tzinfo=UTC)
@@ -125,13 +126,11 @@ def _check(reader: duckdb.DuckDBPyConnection, month: date, at: Moment, *, force:
     if force:
         return
     if at.booked < over:
-        raise NotClosable(
-            f"not all calls of {name} are in the ledger yet: wait a moment, or force it, and they come as corrections"
-        )
+        raise NotClosable(f"not all calls of {name} are in the ledger yet: wait a moment, {_OR_FORCE}")
     (open_calls,) = _one(reader, "SELECT count(*) FROM open_calls WHERE started_at < ?", [over.replace(tzinfo=None)])
     if open_calls:
         raise NotClosable(
-            f"{open_calls} calls of {name} have not ended yet: wait for them, or force it, and they come as corrections"
+            f"there are calls of {name} that have not ended yet: {open_calls}; wait for them, {_OR_FORCE}"
         )
 
 
