@@ -40,12 +40,17 @@ class _Asked:
     args: tuple[Any, ...]
     more: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        if "<" in self.name:
+            raise TypeError(f"an answer is kept by its question's name, and this has none: {self.name}")
+
+    @property
+    def name(self) -> str:
+        return f"{self.fn.__module__}.{self.fn.__qualname__}"
+
     @property
     def key(self) -> str:
-        name = f"{self.fn.__module__}.{self.fn.__qualname__}"
-        if "<" in name:
-            raise TypeError(f"an answer is kept by its question's name, and this has none: {name}")
-        return repr((name, self.args, sorted(self.more.items())))
+        return repr((self.name, self.args, sorted(self.more.items())))
 
 
 def ask(

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 ABSENT = "—"
+SAME = "0%"
+"""Of a change: none that can be seen."""
 
 
 def count(value: float | None) -> str:
@@ -66,7 +68,7 @@ def change(now: float | Decimal | None, before: float | Decimal | None) -> str |
         return None
     percent = 100 * (float(now) - float(before)) / float(before)
     if abs(percent) < 0.5:
-        return "0%"
+        return SAME
     return f"{percent:+.0f}%" if abs(percent) < 999.5 else f"{float(now) / float(before):,.0f} times"
 
 

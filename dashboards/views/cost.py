@@ -69,12 +69,14 @@ def _cards(now: Row, before: Row | None) -> None:
     }
     with st.container(horizontal=True):
         for label, (figure, meaning) in figures.items():
+            change = say.change(figure(now), figure(before)) if before else None
             st.metric(
                 label,
                 say.money(figure(now), unpriced=now["unpriced_calls"] if label != "At risk" else 0),
-                say.change(figure(now), figure(before)) if before else None,
+                change,
+                delta_arrow="off" if change == say.SAME else "auto",
                 delta_color="off",
-                delta_description="vs. before" if before and figure(before) else None,
+                delta_description="vs. before" if change else None,
                 help=meaning,
                 border=True,
                 width="stretch",

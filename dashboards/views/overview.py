@@ -97,12 +97,14 @@ def _cards(now: Row, before: Row | None, courses: dict[str, list[float]]) -> Non
 
 
 def _card(card: Card, now: Row, before: Row | None, course: list[float]) -> None:
+    change = say.change(card.figure(now), card.figure(before)) if before else None
     st.metric(
         card.label,
         card.said(now),
-        say.change(card.figure(now), card.figure(before)) if before else None,
+        change,
+        delta_arrow="off" if change == say.SAME else "auto",
         delta_color="inverse" if card.worse_up else "off",
-        delta_description="vs. before" if before and before["calls"] else None,
+        delta_description="vs. before" if change else None,
         help=f"{card.meaning} {means.PREVIOUS}",
         border=True,
         width="stretch",

@@ -100,7 +100,8 @@ def test_other_dimensions_have_enough_colours() -> None:
         (say.duration(999.6), "1.00 s"), (say.duration(192_000), "3.2 min"), (say.duration(0), "0 ms"),
         (say.share(1, 0), "—"), (say.share(1, 80), "1.2%"), (say.share(1, 2), "50%"),
         (say.change(12, 10), "+20%"), (say.change(9, 10), "-10%"), (say.change(500, 10), "50 times"),
-        (say.change(1.001, 1), "0%"), (say.change(1, 0), None), (say.change(None, 1), None), (say.change(Decimal(3), Decimal(2)), "+50%"),
+        (say.change(1.001, 1), "0%"), (say.change(1, 0), None), (say.change(None, 1), None),
+        (say.change(Decimal(3), Decimal(2)), "+50%"),
         (say.time(datetime(2026, 11, 2, 5, 6, 7, 89_000)), "2026-11-02 05:06:07.089 UTC"), (say.time(None), "—"),  # noqa: DTZ001
         (say.span(datetime(2026, 11, 3, 10, tzinfo=UTC), datetime(2026, 11, 10, tzinfo=UTC)),
          "3 Nov 10:00 to 10 Nov 2026 00:00 UTC"),

@@ -11,9 +11,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from dashboards import launch
 
@@ -55,6 +56,48 @@ def dashboard(
             process.kill()
             process.wait()
         log.close()
+
+
+@contextmanager
+def chromium(scheme: Literal["light", "dark"] = "light") -> Iterator[BrowserContext]:
+    """A browser whose pages are a desk's screen wide."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        context.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
+        yield context
+        browser.close()
+
+
+def whole(page: Page) -> None:
+    """Waits until everything stands there, and nothing is an error."""
+    for unfinished in ("stStatusWidget", "stSkeleton"):
+        expect(page.get_by_test_id(unfinished)).to_have_count(0)
+    for trouble in ("stException", "stToast"):
+        expect(page.get_by_test_id(trouble)).to_have_count(0)
+
+
+def looked_at(page: Page, name: str) -> None:
+    """Pictures of the whole page as it stands: light, dark, and as narrow as a phone. Leaves it light and wide."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for look, scheme, width in _LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": max(600, min(int(tall) + 20, 4500))})
+        for chart in page.get_by_test_id("stVegaLiteChart").all():
+            expect(chart.locator("canvas, svg").first).to_be_visible()
+        page.screenshot(path=SCREENSHOTS / f"{name}-{look}.png")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+_LOOKS: tuple[tuple[str, Literal["light", "dark"], int], ...] = (
+    ("light", "light", 1280),
+    ("dark", "dark", 1280),
+    ("phone", "light", 390),
+)
 
 
 class Looked:
