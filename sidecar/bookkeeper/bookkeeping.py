@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Bookkeeping:
     """In a row."""
     _tidied_s: float = float("-inf")
     _expiring: bool = True
+    _waits_for: date | None = None
 
     def keep_until(self, stop: threading.Event, interval_s: float) -> None:
         while not stop.is_set():
@@ -81,14 +83,25 @@ class Bookkeeping:
             if segments:
                 self.log.info("journal_retired", segments=segments)
         if self._expiring:
-            calls = retention.expire_calls(self.ledger, self.keep, self.clock.wall_ns())
+            expired = retention.expire_calls(self.ledger, self.keep, self.clock.wall_ns())
             erased = self.ledger.erase_calls(retention.STEP_CALLS)
-            self._expiring = retention.STEP_CALLS in (calls, erased)
-            if calls:
-                self.log.info("calls_expired", calls=calls)
+            self._expiring = bool(expired.calls) or erased == retention.STEP_CALLS
+            if expired.calls:
+                self.log.info("calls_expired", calls=expired.calls)
+            self._wait_for(expired.waits_for)
             if erased:
                 self.log.info("calls_erased", calls=erased)
         return self._expiring
+
+    def _wait_for(self, month: date | None) -> None:
+        """Says once of a month that its calls are old enough to go, and may not."""
+        if month and month != self._waits_for:
+            self.log.warning(
+                "retention_waits",
+                month=f"{month:%Y-%m}",
+                why="its billing period is not closed: `taximeter periods close`; until then no older call goes",
+            )
+        self._waits_for = month
 
     def _reopen(self) -> None:
         try:

@@ -10,15 +10,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from sidecar.bookkeeper import erased, ledger_schema
+from sidecar.bookkeeper import days, erased, ledger_deletes, ledger_schema
 from sidecar.bookkeeper.batch import START, At, Batch
 from sidecar.bookkeeper.files import copy_open_file
-from sidecar.bookkeeper.ledger_connection import Limits, connect, translated
+from sidecar.bookkeeper.ledger_connection import LedgerFault, Limits, connect, translated
+from sidecar.bookkeeper.ledger_deletes import Expired
+from sidecar.bookkeeper.ledger_rows import delete, insert
 
 
 class OutOfStep(Exception):
@@ -47,7 +52,12 @@ class Ledger:
         self._writing = threading.RLock()
         self._left = threading.Condition()
         self._reading: set[duckdb.DuckDBPyConnection] = set()
+        self._reopening = False
         self._erased = erased.read(path.parent / erased.FILE)
+        self._swept: set[str] = set()
+        """Erased workspaces without sums: nothing brings them back to this ledger."""
+        self.changed = date.max
+        """The first day (UTC) whose calls changed since the last `watch`, as who is `writing` sees it."""
         self._writer = self._open()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -70,15 +80,30 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer, alone, in one transaction: all of it or nothing. Raises LedgerFault."""
-        with self._writing, translated():
-            self._writer.execute("BEGIN")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                with suppress(duckdb.Error):  # a commit that failed has taken its transaction with it
-                    self._writer.execute("ROLLBACK")
-                raise
+        with self._writing, translated(), _transaction(self._writer):
+            yield self._writer
+
+    @contextmanager
+    def writing(self, reader: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """A transaction of this reader's own that writes, while nobody else does. Raises LedgerFault."""
+        while not self._writing.acquire(timeout=0.1):
+            if self._reopening:  # which waits for this very reader
+                raise LedgerFault("the ledger is being opened anew")
+        try:
+            with _transaction(reader):
+                yield
+        finally:
+            self._writing.release()
+
+    def watch(self) -> date:
+        """Watches from now on which days change. The first that did since the last time; `date.max`: none."""
+        with self._writing:
+            changed, self.changed = self.changed, date.max
+            return changed
+
+    def changing(self, day: date) -> None:
+        """To be said within the transaction that changes calls of that day."""
+        self.changed = min(self.changed, day)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -107,19 +132,35 @@ class Ledger:
             standing = _standing(writer, batch.sidecar_id)
             if standing != batch.since:
                 raise OutOfStep(f"the ledger stands at {standing} of {batch.sidecar_id}, not at {batch.since}")
-            _delete(writer, "open_calls", ("sidecar_id", "seq"), batch.touched)
-            _delete(writer, "target_states", ("sidecar_id", "provider", "model"), batch.target_states)
+            late = self._make_way(writer, batch.calls)
+            delete(writer, "open_calls", ("sidecar_id", "seq"), batch.touched)
+            delete(writer, "target_states", ("sidecar_id", "provider", "model"), batch.target_states)
             if batch.budget_states is not None:
                 writer.execute("DELETE FROM budget_states WHERE sidecar_id = ?", [batch.sidecar_id])
-                _insert(writer, "budget_states", batch.budget_states)
+                insert(writer, "budget_states", batch.budget_states)
             for table in ("calls", "attempts", "open_calls", "target_states"):
-                _insert(writer, table, getattr(batch, table))
-            _insert(writer, "budget_alerts", batch.budget_alerts, verb="INSERT OR IGNORE")
+                insert(writer, table, getattr(batch, table))
+            if late:
+                days.absorb(writer)
+            insert(writer, "budget_alerts", batch.budget_alerts, verb="INSERT OR IGNORE")
             writer.execute(
                 "INSERT INTO ledger_positions VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO UPDATE SET segment = $2, "
                 "byte_offset = $3, corrupt_frames = corrupt_frames + $4, closed = $5",
                 [batch.sidecar_id, *batch.until, batch.corrupt_frames, batch.closed],
             )
+
+    def _make_way(self, writer: duckdb.DuckDBPyConnection, calls: pa.Table) -> bool:
+        """Sums that these calls make wrong go. True: some are of days that have only sums, and come into those."""
+        began = sorted(cast("list[date]", pc.unique(pc.cast(calls["started_at"], pa.date32())).to_pylist()))
+        if not began:
+            return False
+        self.changing(began[0])
+        since = days.rolled(writer).since
+        if young := [day for day in began if day >= since]:
+            days.move_back(writer, young[0])
+        if late := began[0] < since:
+            days.remove_expired(writer)  # what age has not come to yet: it is in the sums
+        return late
 
     def standings(self) -> dict[str, Standing]:
         """By sidecar."""
@@ -147,27 +188,23 @@ class Ledger:
             for table in ("target_states", "budget_states", "telemetry_positions"):
                 writer.execute(f"DELETE FROM {table} WHERE sidecar_id = ?", [sidecar_id])  # noqa: S608 - ours
 
-    def delete_calls(self, before_us: int, at_most: int) -> int:
-        """Calls that began before `before_us` (UTC microseconds), with their attempts; returns how many.
-
-        Alerts from before go too: there are few.
-        """
+    def expire_calls(self, before: date, at_most: int) -> Expired:
+        """Deletes so many calls of days (UTC) before that one, with their attempts; their sums stay."""
         with self.transaction() as writer:
-            doomed = writer.execute(
-                "SELECT sidecar_id, seq FROM calls WHERE started_at < make_timestamp(?) LIMIT ?", [before_us, at_most]
-            ).to_arrow_table()
-            for table in ("cost_revisions", "attempts", "calls"):
-                _delete(writer, table, ("sidecar_id", "seq"), doomed)
-            writer.execute('DELETE FROM budget_alerts WHERE "at" < make_timestamp(?)', [before_us])
-            writer.execute("DELETE FROM alert_deliveries WHERE alert_id NOT IN (SELECT alert_id FROM budget_alerts)")
-        return doomed.num_rows
+            return ledger_deletes.expire(writer, before, at_most)
 
     def erase_workspace(self, workspace: str, until_us: int) -> None:
-        """What of it began by then does not come in any more; `erase_calls` deletes what is there. Raises OSError."""
-        with self._writing:
+        """What of it began by then does not come in any more; `erase_calls` deletes what is there. Raises OSError.
+
+        Of a last day that has no calls any more its sums go whole, now: nothing can tell what of them is later.
+        """
+        with self.transaction() as writer:
+            last = ledger_deletes.day_of(until_us) + timedelta(days=1)
+            days.drop_workspace(writer, workspace, min(last, days.rolled(writer).since))
             known = {**self._erased, workspace: max(until_us, self._erased.get(workspace, until_us))}
             erased.write(self.path.parent / erased.FILE, known)
             self._erased = known
+            self._swept.discard(workspace)
 
     def erase_calls(self, at_most: int) -> int:
         """Deletes that many calls of erased workspaces, and all else that is theirs; returns how many there were."""
@@ -178,18 +215,12 @@ class Ledger:
         return found
 
     def _erase(self, workspace: str, until_us: int, at_most: int) -> int:
-        theirs = [workspace, until_us]
         with self.transaction() as writer:
-            doomed = writer.execute(
-                "SELECT sidecar_id, seq FROM calls WHERE workspace = ? AND started_at <= make_timestamp(?) LIMIT ?",
-                [*theirs, at_most],
-            ).to_arrow_table()
-            for table in ("cost_revisions", "attempts", "calls"):
-                _delete(writer, table, ("sidecar_id", "seq"), doomed)
-            for table, at in (("open_calls", "started_at"), ("budget_states", '"at"'), ("budget_alerts", '"at"')):
-                writer.execute(f"DELETE FROM {table} WHERE workspace = ? AND {at} <= make_timestamp(?)", theirs)  # noqa: S608 - ours
-            writer.execute("DELETE FROM alert_deliveries WHERE alert_id NOT IN (SELECT alert_id FROM budget_alerts)")
-        return doomed.num_rows
+            sums = workspace not in self._swept
+            gone = ledger_deletes.erase(writer, workspace, until_us, at_most, sums=sums)
+            self.changing(gone.earliest)
+        self._swept.add(workspace)
+        return gone.calls
 
     def count_calls(self) -> int:
         with self.reading() as reader:
@@ -210,10 +241,12 @@ class Ledger:
     def reopen(self) -> None:
         """After LedgerBroken: ends the reads, and opens the file anew."""
         with self._writing, self._left:
+            self._reopening = True
             while self._reading:
                 for cursor in self._reading:
                     cursor.interrupt()
                 self._left.wait(0.05)
+            self._reopening = False
             self._writer.close()
             self._writer = self._open()
 
@@ -222,31 +255,20 @@ class Ledger:
             self._writer.close()
 
 
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # a commit that failed has taken its transaction with it
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _standing(writer: duckdb.DuckDBPyConnection, sidecar_id: str) -> At:
     found = writer.execute(
         "SELECT segment, byte_offset FROM ledger_positions WHERE sidecar_id = ?", [sidecar_id]
     ).fetchone()
     return (found[0], found[1]) if found else START
-
-
-def _insert(writer: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, verb: str = "INSERT") -> None:
-    if rows.num_rows:
-        with registered(writer, rows):
-            writer.execute(f"{verb} INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608 - our own names
-
-
-def _delete(writer: duckdb.DuckDBPyConnection, table: str, key: tuple[str, ...], rows: pa.Table) -> None:
-    if rows.num_rows:
-        with registered(writer, rows.select(key)):
-            names = ", ".join(key)
-            writer.execute(f"DELETE FROM {table} WHERE ({names}) IN (SELECT ({names}) FROM batch)")  # noqa: S608 - ours
-
-
-@contextmanager
-def registered(writer: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
-    """`rows` as the table `batch`."""
-    writer.register("batch", rows)
-    try:
-        yield
-    finally:
-        writer.unregister("batch")

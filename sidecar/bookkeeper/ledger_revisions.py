@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from sidecar.bookkeeper import columns
-from sidecar.bookkeeper.ledger import Ledger, registered
+from sidecar.bookkeeper import columns, days
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_rows import registered
 from taximeter.ledger.v1 import ledger_pb2 as pb
 from taximeter.v1 import metering_pb2
 
@@ -30,6 +32,7 @@ SELECT
     a.priced, a.cost_usd, a.price_source, a.price_version, a.cost_lines
 FROM attempts AS a
 JOIN calls AS c USING (sidecar_id, seq)
+JOIN rolled ON c.started_at >= rolled."since"
 WHERE c.started_at >= make_timestamp($start) AND c.started_at < make_timestamp($end)
 AND a.usage_source <> 'none' AND a.price_source NOT IN ('provider', 'declared')
 AND ($provider = '' OR a.provider = $provider) AND ($model = '' OR $model IN (a.model, a.model_reported))
@@ -48,6 +51,8 @@ SELECT
     b.priced, b.cost_usd, b.price_source, b.price_version, b.cost_lines
 FROM batch AS b
 JOIN attempts AS a ON a.sidecar_id = b.sidecar_id AND a.seq = b.seq AND a.number = b.attempt
+JOIN calls AS c ON c.sidecar_id = b.sidecar_id AND c.seq = b.seq
+JOIN rolled ON c.started_at >= rolled."since"
 WHERE b.priced AND a.usage_source <> 'none' AND a.price_source NOT IN ('provider', 'declared')
 AND NOT EXISTS (
     FROM cost_revisions AS r
@@ -119,7 +124,17 @@ def revise(ledger: Ledger, why: Rerating, costs: Sequence[pb.RevisedCost]) -> in
     with ledger.transaction() as writer, registered(writer, _batch(costs)):
         writer.execute(_FRESH, said)
         writer.execute("INSERT INTO cost_revisions BY NAME FROM fresh")
+        if day := _earliest(writer):
+            ledger.changing(day)
+            days.move_back(writer, day)
         return _put(writer)
+
+
+def _earliest(writer: duckdb.DuckDBPyConnection) -> date | None:
+    """The first day with a call in `fresh`."""
+    found = writer.execute("SELECT CAST(min(started_at) AS DATE) FROM calls JOIN fresh USING (sidecar_id, seq)")
+    day: date | None = found.fetchall()[0][0]
+    return day
 
 
 def reapply(writer: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sidecar.bookkeeper.batch import START, At
 from sidecar.bookkeeper.ledger import Ledger, Standing
+from sidecar.bookkeeper.ledger_deletes import Expired, day_of
 from sidecar.journal import Position, retire, sidecars
 
 STEP_CALLS = 10_000
@@ -37,8 +38,10 @@ def retire_journal(journal: Path, ledger: Ledger, exported: Mapping[str, At] | N
     return gone
 
 
-def expire_calls(ledger: Ledger, keep: Keep, now_ns: int) -> int:
-    """Deletes at most STEP_CALLS calls that are older than `keep`; returns how many."""
+def expire_calls(ledger: Ledger, keep: Keep, now_ns: int) -> Expired:
+    """Deletes at most STEP_CALLS calls of days (UTC) that are older than `keep`.
+
+    A day's calls go once its sums are made and its billing period is closed, and not before."""
     if keep.ledger_s is None:
-        return 0
-    return ledger.delete_calls((now_ns - int(keep.ledger_s * 1e9)) // 1000, STEP_CALLS)
+        return Expired()
+    return ledger.expire_calls(day_of((now_ns - int(keep.ledger_s * 1e9)) // 1000), STEP_CALLS)

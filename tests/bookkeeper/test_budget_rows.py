@@ -15,6 +15,7 @@ from sidecar.bookkeeper import columns, ledger_carry
 from sidecar.bookkeeper.batch import fold
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_connection import Limits
+from sidecar.bookkeeper.ledger_deletes import day_of
 from taximeter.journal.v1 import journal_pb2
 from tests.support.budget_books import AT_NS, DAY_NS, alerted, budget_state, state
 from tests.support.ledger import SIDECAR, T0_NS, batches, finished, record, rows
@@ -167,7 +168,7 @@ class TestAlerts:
         with ledger.transaction() as writer:
             for name in ("old", "new"):
                 writer.execute("INSERT INTO alert_deliveries VALUES (?, 'delivered', 1, NULL, NULL, '')", [name])
-        ledger.delete_calls((AT_NS + DAY_NS) // 1000, 100)
+        ledger.expire_calls(day_of((AT_NS + DAY_NS) // 1000), 100)
         assert rows(ledger, "SELECT alert_id, delivery FROM ai_budget_alerts") == [("new", "delivered")]
         assert rows(ledger, "SELECT count(*) FROM alert_deliveries") == [(1,)]
 

@@ -169,9 +169,9 @@ def test_a_cost_that_no_column_holds_changes_nothing(ledger: Ledger) -> None:
 
 def test_calls_that_go_take_their_revisions_along(ledger: Ledger) -> None:
     revise(ledger, WHY, revised((6, cost(5)), (13, cost(5))))
-    ledger.delete_calls((T0_NS + 10 * 10**9) // 1000, 1000)
+    ledger.erase_workspace("default", (T0_NS + 10 * 10**9) // 1000)
+    ledger.erase_calls(1000)
     assert rows(ledger, "SELECT seq FROM cost_revisions") == [(13,)]
-    ledger.erase_workspace("acme", T0_NS)
     ledger.erase_workspace("acme", (T0_NS + 10**12) // 1000)
     ledger.erase_calls(1000)
     assert rows(ledger, "SELECT seq FROM cost_revisions") == []

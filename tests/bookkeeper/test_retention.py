@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from sidecar.bookkeeper import retention
 from sidecar.bookkeeper.batch import At
+from sidecar.bookkeeper.days import SUMS, Rolled
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_deletes import Expired
 from sidecar.bookkeeper.retention import Keep, expire_calls, retire_journal
 from sidecar.core.clock import Clock
-from tests.support.ledger import SIDECAR, T0_NS, batches, finished, rows
+from tests.support.days import close_month, from_days, roll_all, rolled
+from tests.support.ledger import SIDECAR, batches, finished, rows
 from tests.support.ledger_journal import Log, closing, segment, snapshot
 
 WEEK_S = 7 * 86400.0
@@ -78,18 +82,81 @@ def test_what_is_not_booked_stays(journal: Path, tmp_path: Path) -> None:
     assert left(journal) == ["1", "2", "3"]
 
 
-def test_old_calls_go_with_their_attempts_step_by_step(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+TODAY = date(2026, 1, 3)
+"""The calls of `dated` are of the two days before; to keep none is to keep those of today."""
+NONE = Keep(WEEK_S, ledger_s=0.0)
+
+
+@pytest.fixture
+def dated(ledger: Ledger) -> Ledger:
+    """Ten calls on 2026-01-01 and ten on 2026-01-02."""
+    frames = [finished(seq + 86_400 * (seq >= 10), attempts=2) for seq in range(20)]
+    for batch in batches(frames, []):
+        ledger.book(batch)
+    return ledger
+
+
+def expired(ledger: Ledger, today: date = TODAY, keep: Keep = NONE) -> Expired:
+    at = datetime.combine(today, datetime.min.time(), UTC)
+    return expire_calls(ledger, keep, int(at.timestamp()) * 10**9)
+
+
+def test_old_calls_go_with_their_attempts_step_by_step(dated: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "STEP_CALLS", 4)
-    for batch in batches([finished(seq, attempts=2) for seq in range(20)], []):
-        ledger.book(batch)
-    now_ns = T0_NS + 110 * 10**9
-    steps = [expire_calls(ledger, Keep(WEEK_S, ledger_s=100.0), now_ns) for _ in range(4)]
-    assert steps == [4, 4, 2, 0]
-    assert rows(ledger, "SELECT min(seq), count(*) FROM ai_call_logs") == [(10, 10)]
-    assert rows(ledger, "SELECT min(seq), count(*) FROM attempts") == [(10, 20)]
+    close_month(dated, date(2026, 1, 1))
+    roll_all(dated, TODAY)
+    assert [expired(dated, date(2026, 1, 2)).calls for _ in range(4)] == [4, 4, 2, 0]
+    assert rows(dated, "SELECT min(seq), count(*) FROM ai_call_logs") == [(86_410, 10)]
+    assert rows(dated, "SELECT min(seq), count(*) FROM attempts") == [(86_410, 20)]
 
 
-def test_without_a_limit_calls_are_kept_for_ever(ledger: Ledger) -> None:
-    for batch in batches([finished(1)], []):
-        ledger.book(batch)
-    assert expire_calls(ledger, KEEP, 2**62) == 0
+def test_their_sums_stay(dated: Ledger) -> None:
+    close_month(dated, date(2026, 1, 1))
+    roll_all(dated, TODAY)
+    before = {table: from_days(dated, table, date(2026, 1, 1)) for table in SUMS}
+    while expired(dated).calls:
+        pass
+    assert rows(dated, "SELECT count(*) FROM calls") == [(0,)]
+    assert {table: from_days(dated, table, date(2026, 1, 1)) for table in SUMS} == before
+    assert rolled(dated) == Rolled(TODAY, TODAY)
+
+
+def test_a_day_that_is_not_summed_up_keeps_its_calls(dated: Ledger) -> None:
+    close_month(dated, date(2026, 1, 1))
+    roll_all(dated, date(2026, 1, 2))
+    assert [expired(dated).calls for _ in range(3)] == [10, 0, 0]
+    assert rows(dated, "SELECT min(seq), count(*) FROM calls") == [(86_410, 10)]
+
+
+def test_a_month_that_is_not_closed_keeps_its_calls_and_those_behind_it(dated: Ledger) -> None:
+    close_month(dated, date(2026, 2, 1))
+    roll_all(dated, TODAY)
+    assert expired(dated) == Expired(waits_for=date(2026, 1, 1))
+    assert rows(dated, "SELECT count(*) FROM calls") == [(20,)]
+
+
+@pytest.mark.parametrize("half_way", [False, True], ids=["all-gone", "half-gone"])
+def test_a_call_that_comes_later_than_its_day_went_is_in_its_sums_once(
+    dated: Ledger, monkeypatch: pytest.MonkeyPatch, half_way: bool
+) -> None:
+    monkeypatch.setattr(retention, "STEP_CALLS", 4)
+    close_month(dated, date(2026, 1, 1))
+    roll_all(dated, TODAY)
+    for _ in range(1 if half_way else 3):
+        expired(dated, date(2026, 1, 2))
+    for batch in batches([finished(100)], [], since=(0, 20)):
+        dated.book(batch)
+    for _ in range(3):
+        expired(dated, date(2026, 1, 2))
+    assert rows(dated, "SELECT day, sum(calls), sum(attempts) FROM ai_call_days GROUP BY day ORDER BY day") == [
+        (date(2026, 1, 1), 11, 21),
+        (date(2026, 1, 2), 10, 20),
+    ]
+    assert rows(dated, "SELECT sum(attempts) FROM ai_attempt_days") == [(41,)]
+    assert rows(dated, "SELECT min(seq), count(*) FROM calls") == [(86_410, 10)]
+
+
+def test_without_a_limit_calls_are_kept_for_ever(dated: Ledger) -> None:
+    roll_all(dated, TODAY)
+    close_month(dated, date(2026, 1, 1))
+    assert expire_calls(dated, KEEP, 2**62) == Expired()
