@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from analytics import facts, histograms
 from analytics.answering import Source
+from analytics.kinds import ATTEMPTS, LATENCIES
 from analytics.period import Period
-from analytics.question import Filters, Question, every, within
-from analytics.usage import usage_question
+from analytics.question import Filters, Question
+from analytics.usage import approximate, usage_question
 
 Row = dict[str, Any]
 
@@ -58,14 +60,20 @@ def filled(rows: pl.DataFrame, period: Period, values: Sequence[str]) -> pl.Data
     return at.to_frame().join(sums, on="at", how="left").fill_null(0).sort("at")
 
 
-def providers_question(start: datetime, end: datetime) -> Question:
-    """By provider, of the attempts there: attempts, failed, p50_ms and p95_ms of those that succeeded, most first."""
-    asked = every([within(start, end, "call.started_at")])
-    sql = f"""SELECT attempt.provider, count(*) AS attempts,
-  count(*) FILTER (attempt.status IN ('failed', 'abandoned')) AS failed,
-  quantile_cont(attempt.duration_ms, 0.5) FILTER (attempt.status = 'ok') AS p50_ms,
-  quantile_cont(attempt.duration_ms, 0.95) FILTER (attempt.status = 'ok') AS p95_ms
-FROM ai_call_logs AS call JOIN ai_call_attempts AS attempt
-  ON attempt.sidecar_id = call.sidecar_id AND attempt.seq = call.seq
-WHERE {asked.sql} GROUP BY ALL ORDER BY attempts DESC, provider"""  # noqa: S608 - pieces of this package, no values
-    return Question(sql, asked.params)
+def providers_question(start: datetime, end: datetime, filters: Filters | None = None) -> Question:
+    """By provider, of the attempts there: attempts, failed, p50_ms and p95_ms of those that succeeded, most first.
+
+    Percentiles are exact, or within 2 % where `analytics.usage.approximate` says so. Raises BadQuestion."""
+    rows, by = facts.attempts(start, end, filters), ATTEMPTS.dimension("provider")
+    if approximate(start, end, ("provider",), filters) and all(map(LATENCIES.knows, filters or {})):
+        timed = histograms.percentiles(facts.latencies(start, end, {**(filters or {}), "measure": "attempt"}), [by])
+    else:
+        timed = histograms.exact(facts.timed(ATTEMPTS, start, end, filters), [by])
+    sql = f"""WITH tried AS (
+  SELECT provider, CAST(sum(attempts) AS BIGINT) AS attempts,
+    CAST(coalesce(sum(attempts) FILTER (status IN ('failed', 'abandoned')), 0) AS BIGINT) AS failed
+  FROM {rows.sql} GROUP BY ALL
+), timed AS {timed.sql}
+SELECT provider, attempts, failed, p50_ms, p95_ms FROM tried LEFT JOIN timed USING (provider)
+ORDER BY attempts DESC, provider"""  # noqa: S608 - pieces of this package, no values
+    return Question(sql, (*rows.params, *timed.params))
