@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analytics.savings import Books, Suggestion
-from analytics.words import count, ms, price, share, target, usd
+from analytics.words import count, lasting, ms, price, share, target, usd
 
 MOST = 5
 """Suggestions to cache: those that save most."""
@@ -92,7 +92,7 @@ def _dead(books: Books, row: dict[str, Any]) -> Suggestion:
     who, failed = target(row["provider"], row["model"]), row["attempts"] - row["answered"]
     never = "never answers" if not row["answered"] else "nearly never answers"
     calls = f"; {count(row['moves'])} times a call fell back to it" if row["moves"] else ""
-    answered, waited = share(row["answered"] / row["attempts"]), f"{row['failed_ms'] / 3_600_000:,.1f} hours in all"
+    answered, waited = share(row["answered"] / row["attempts"]), f"{lasting(row['failed_ms'])} in all"
     risk = f"; {usd(row['at_risk_usd'])} more may have been billed" if row["at_risk_usd"] else ""
     return Suggestion(
         kind="dead_fallback",

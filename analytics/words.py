@@ -32,5 +32,13 @@ def ms(time: float) -> str:
     return f"{time / 1000:.1f} s" if time >= 10_000 else f"{time:.0f} ms"
 
 
+def lasting(time: float) -> str:
+    """ms of many calls together: minutes from two on, hours from two on."""
+    for unit, size in (("hours", 3_600_000), ("minutes", 60_000)):
+        if time >= 2 * size:
+            return f"{time / size:,.1f} {unit}"
+    return ms(time)
+
+
 def target(provider: str, model: str) -> str:
     return f"{provider}/{model}"

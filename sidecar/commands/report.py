@@ -95,12 +95,10 @@ def cell(column: Column, row: Row) -> str | None:
     return SHOWN[column.kind](value)
 
 
-def lasting(time_ms: float) -> str:
-    """Of many calls together: in minutes from two on, in hours from two on."""
-    for unit, size_ms in (("h", 3_600_000), ("min", 60_000)):
-        if time_ms >= 2 * size_ms:
-            return f"{time_ms / size_ms:,.1f} {unit}"
-    return ms(time_ms)
+def _lasting(time_ms: float) -> str:
+    from analytics.words import lasting
+
+    return lasting(time_ms)
 
 
 SHOWN: Mapping[str, Callable[[Any], str]] = {
@@ -108,7 +106,7 @@ SHOWN: Mapping[str, Callable[[Any], str]] = {
     "count": count,
     "usd": lambda value: about(Decimal(value)),
     "ms": ms,
-    "lasting": lasting,
+    "lasting": _lasting,
     "share": lambda value: share(value, 1),
     "change": lambda value: f"{100 * value:+.0f} %",
     "number": lambda value: f"{value:.1f}",
