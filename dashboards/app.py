@@ -14,7 +14,20 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboards import parts, signin
 from dashboards.context import Context
-from dashboards.views import budgets, calls, cost, errors, export, fallbacks, keys, overview, providers, quality, usage
+from dashboards.views import (
+    budgets,
+    calls,
+    cost,
+    errors,
+    export,
+    fallbacks,
+    keys,
+    latency,
+    overview,
+    providers,
+    quality,
+    usage,
+)
 
 SIDEBAR_PX = 220
 ROOMIER = """
@@ -57,6 +70,7 @@ PAGES = {
     ],
     "Reliability": [
         Shown("Fallbacks", "alt_route", fallbacks.show),
+        Shown("Latency", "timer", latency.show),
         Shown("Errors", "error", errors.show),
         Shown("Providers", "dns", providers.show),
         Shown("Calls", "list_alt", calls.show),

@@ -17,7 +17,7 @@ from taximeter.v1.aliases_pb2_grpc import AliasServiceStub
 from taximeter.v1.budgets_pb2_grpc import BudgetServiceStub
 from taximeter.v1.catalog_pb2_grpc import CatalogServiceStub
 from taximeter.v1.keys_pb2_grpc import KeyServiceStub
-from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub
+from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub, WorkspaceServiceStub
 
 WAIT_S = 3.0
 """A page does not wait longer."""
@@ -53,6 +53,13 @@ def health(home: str, token: str) -> said.Health:
     with asking(home, token) as client:
         told = client.service(CatalogServiceStub).ListHealth(catalog_pb2.ListHealthRequest())
     return said.Health(tuple(map(heard.target, told.targets)), tuple(map(heard.account, told.accounts)))
+
+
+def workspaces(home: str, token: str) -> list[str]:
+    """Names of those that the asker may look into."""
+    with asking(home, token) as client:
+        told = client.service(WorkspaceServiceStub).ListWorkspaces(workspaces_pb2.ListWorkspacesRequest())
+    return [each.workspace_id for each in told.workspaces]
 
 
 def providers(home: str, token: str) -> list[said.Provider]:

@@ -42,7 +42,7 @@ def heard(
         return None, str(refused)
 
 
-_NOBODY = "This is asked of it while it runs; what was recorded is on the other pages. Start it:"
+_NOBODY = "It is asked for this while it runs; what was recorded is on the other pages. Start it:"
 
 
 def sees_operators(context: Context) -> bool:
@@ -52,13 +52,16 @@ def sees_operators(context: Context) -> bool:
     return context.who.workspace is None or bool(context.who.token)
 
 
-def workspace(context: Context, there: list[str]) -> str:
-    """The workspace that a page is about: the viewer's; who sees all of them chooses, among `there` too."""
+def workspace(context: Context) -> str:
+    """The workspace that a page is about: the viewer's; who sees all of them chooses."""
     if context.who.workspace is not None:
         return context.who.workspace
-    options = sorted({DEFAULT_WORKSPACE, *there})
+    there, _ = heard(context, control.workspaces)
+    options = sorted({DEFAULT_WORKSPACE, *(there or ()), *st.query_params.get_all("of")})
     if len(options) == 1:
         return DEFAULT_WORKSPACE
-    chosen = st.selectbox("Workspace", options, index=options.index(DEFAULT_WORKSPACE), key="of", bind="query-params",
-                          width=230, help="Keys, aliases and prices are each workspace's own.")  # fmt: skip
+    chosen = st.selectbox(
+        "Workspace", options, index=options.index(DEFAULT_WORKSPACE), key="of", bind="query-params", width=230,
+        help="Keys and aliases are each workspace's own.",
+    )  # fmt: skip
     return chosen or DEFAULT_WORKSPACE

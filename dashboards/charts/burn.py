@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -11,9 +12,6 @@ import polars as pl
 
 from dashboards import theme
 from dashboards.charts.axes import TIMES
-
-SOFT_SHARE = 0.2
-"""Left of a limit when the soft alert is given, unless the budget says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,8 @@ class Burn:
     low: float | None = None
     high: float | None = None
     """What will be spent by the end, and the band around it."""
+    hard: bool = True
+    """Its limit refuses what would come after it."""
 
 
 def past(course: pl.DataFrame, burn: Burn) -> pl.DataFrame:
@@ -48,10 +48,11 @@ def past(course: pl.DataFrame, burn: Burn) -> pl.DataFrame:
 def ahead(burn: Burn) -> pl.DataFrame:
     """Columns at, left, low, high: what is left from now to the window's end. Empty where nothing is foretold.
 
-    Nothing is left below nothing: a hard limit refuses what would come then."""
+    Below nothing nothing is left: a hard limit refuses what would come then."""
     if burn.end is None or burn.at_end is None or burn.low is None or burn.high is None:
         return pl.DataFrame(schema=_AHEAD)
-    now, floor = burn.limit - burn.spent, min(0.0, burn.limit - burn.spent)
+    now = burn.limit - burn.spent
+    floor = min(0.0, now) if burn.hard else -math.inf
     ends = {
         "left": burn.limit - burn.at_end,
         "low": burn.limit - burn.high,

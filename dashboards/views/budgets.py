@@ -12,7 +12,7 @@ from analytics import outlook, standing
 from analytics.burn import MEANS
 from dashboards import budget_rows, control, data, filters, parts, running
 from dashboards import format as say
-from dashboards.budget_rows import REACHED, SIGNS, SOFT, Row
+from dashboards.budget_rows import REACHED, SIGNS, SOFT, Row, amount, counted
 from dashboards.views import one_budget
 
 STATE = (
@@ -72,7 +72,8 @@ def _none() -> None:
 def _cards(rows: Sequence[Row]) -> None:
     by_state = {state: {row["budget_id"] for row in rows if row["state"] == state} for state in (SOFT, REACHED)}
     refused = {row["budget_id"]: row["refused"] for row in rows if row["refused"] is not None}
-    soonest = min((row["exhausted_at"] for row in rows if row["exhausted_at"] and row["window_end"]), default=None)
+    ahead = [row["exhausted_at"] for row in rows if row["window_end"] and row["state"] != REACHED]
+    soonest = min(filter(None, ahead), default=None)
     figures = {
         "Budgets": (str(len({row["budget_id"] for row in rows})), "Each may limit dollars, tokens and requests."),
         "Soft alert": (str(len(by_state[SOFT])), STATE),
@@ -87,14 +88,8 @@ def _cards(rows: Sequence[Row]) -> None:
 
 def _table(context: parts.Context, rows: Sequence[Row]) -> int:
     """The rows; returns the one to look at more closely, the fullest unless another was selected."""
-    several = len({row["sidecar_id"] for row in rows}) > 1
-    columns = [
-        name for name, wanted in {
-            "name": True, "workspace": context.who.workspace is None, "of": True, "state": True, "used": True,
-            "limit": True, "spent": True, "held": True, "remaining": True, "resets": True, "at_end": True,
-            "refused": True, "sidecar": several,
-        }.items() if wanted
-    ]  # fmt: skip
+    several = {"workspace": context.who.workspace is None, "sidecar": len({row["sidecar_id"] for row in rows}) > 1}
+    columns = [name for name in _SHOWN if several.get(name, True)]
     chosen = st.dataframe(
         pl.DataFrame([_cells(row) for row in rows], infer_schema_length=None).select(columns),
         hide_index=True, placeholder="", column_config=_COLUMNS, key="budgets",
@@ -105,6 +100,10 @@ def _table(context: parts.Context, rows: Sequence[Row]) -> int:
     return selected[0] if selected and selected[0] < len(rows) else 0
 
 
+_SHOWN = ("name", "used", "state", "spent", "remaining", "resets", "at_end", "refused", "of", "workspace", "sidecar")
+"""In the order of what a narrow screen should show first."""
+
+
 def _cells(row: Row) -> dict[str, Any]:
     unit = row["unit"]
     return {
@@ -113,8 +112,9 @@ def _cells(row: Row) -> dict[str, Any]:
         "of": budget_rows.subject(row),
         "state": f"{SIGNS.get(row['state'], row['state'])}{' (only alerts)' if row['soft_only'] else ''}",
         "used": row["used_share"],
-        "limit": budget_rows.amount(unit, row["limit"]) + budget_rows.counted(unit),
-        **{name: budget_rows.amount(unit, row[name]) for name in ("spent", "held", "remaining", "at_end")},
+        "spent": f"{amount(unit, row['spent'])} of {amount(unit, row['limit'])}{counted(unit)}",
+        "remaining": amount(unit, row["remaining"]),
+        "at_end": amount(unit, row["at_end"]),
         "resets": row["window_end"],
         "refused": row["refused"],
         "sidecar": row["sidecar_id"],
@@ -137,11 +137,11 @@ def _alerts(context: parts.Context, head: parts.Head) -> None:
             "workspace": row["workspace"],
             "of": budget_rows.subject(row),
             "threshold": {"soft": "▲ soft", "hard": "✗ limit"}.get(row["threshold"], row["threshold"]),
-            "spent": budget_rows.amount(row["unit"], row["spent_amount"]) + budget_rows.counted(row["unit"]),
-            "limit": budget_rows.amount(row["unit"], row["limit_amount"]),
+            "spent": f"{amount(unit, row['spent_amount'])} of {amount(unit, row['limit_amount'])}{counted(unit)}",
             "delivery": row["delivery"].replace("_", " "),
         }
         for row in rows.iter_rows(named=True)
+        if (unit := row["unit"])
     ]
     st.dataframe(pl.DataFrame(cells), hide_index=True, placeholder="", column_config=_COLUMNS, key="alerts",
                  alt="Table of alerts that budgets gave, the newest first")  # fmt: skip
@@ -154,11 +154,9 @@ _COLUMNS: dict[str, Any] = {
     "of": _text("Of", help="Whose calls count: all of the workspace, an alias', a caller's; or a key's attempts."),
     "state": _text("State", help=STATE),
     "used": st.column_config.ProgressColumn("Used", help=MEANS["used_share"], min_value=0, max_value=1,
-                                            format="percent", width=110),
-    "limit": _text("Limit", help=MEANS["limit"], alignment="right"),
-    "spent": _text("Spent", help=MEANS["spent"], alignment="right"),
-    "held": _text("Held", help=MEANS["held"], alignment="right"),
-    "remaining": _text("Left", help=MEANS["remaining"], alignment="right"),
+                                            format="percent", width=105),
+    "spent": _text("Spent", help=f"{MEANS['spent']} {MEANS['limit']}", alignment="right"),
+    "remaining": _text("Left", help=f"{MEANS['remaining']} {MEANS['held']}", alignment="right"),
     "resets": _moment("Begins anew (UTC)", help=RESETS, format="D MMM HH:mm", timezone="UTC"),
     "at_end": _text("By then", help=outlook.MEANS["at_end"], alignment="right"),
     "refused": _number("Refused", help=REFUSED, format="localized"),

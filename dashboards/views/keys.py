@@ -35,9 +35,7 @@ Used = Mapping[str, Mapping[str, Any]]
 def show(context: parts.Context) -> None:
     """The page."""
     head = parts.head(context, "Keys & aliases", filtered=False)
-    with parts.explaining():
-        there = data.choosable(context, head.span).get("workspace", [])
-    workspace = running.workspace(context, list(there) if there else [])
+    workspace = running.workspace(context)
     parts.live(head, lambda: _body(context, head.span, workspace))
 
 
@@ -115,15 +113,16 @@ def _aliases(context: parts.Context, workspace: str, used: Used) -> None:
 def _alias_row(alias: said.Alias, used: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "alias": alias.name,
-        "state": "✓ usable" if alias.usable else f"⊘ {alias.reason or 'not usable'}",
+        "state": "✓ usable" if alias.usable else "⊘ not usable",
         "chain": _chain(alias.chain),
         "strategy": " · ".join(part for part in (alias.strategy, alias.preference) if part),
-        "version": alias.version,
-        "source": alias.source,
-        "limits": ", ".join(alias.limits) or "none",
         "calls": used.get("calls", 0),
         "erring": used["errors"] / used["calls"] if used.get("calls") else None,
         "cost": say.money(used["cost_usd"], unpriced=used["unpriced_calls"]) if used else "",
+        "limits": ", ".join(alias.limits) or "none",
+        "version": alias.version,
+        "source": alias.source,
+        "reason": alias.reason,
     }
 
 
@@ -178,12 +177,13 @@ _KEYS: dict[str, Any] = _CALLS | {
 }
 _ALIASES: dict[str, Any] = _CALLS | {
     "alias": _text("Alias", pinned=True),
-    "state": "State",
-    "chain": _text("Chain", help=CHAIN, width="large"),
-    "strategy": _text("Strategy", help=STRATEGY),
+    "state": _text("State", width=100),
+    "chain": _text("Chain", help=CHAIN, width=300),
+    "strategy": _text("Strategy", help=STRATEGY, width=100),
     "version": _number("Version", help=VERSION, width=70),
     "source": _text("From", help=FROM),
     "limits": _text("Limits", help="Of all calls to the alias together."),
+    "reason": _text("What is amiss", help="Why it cannot be used, or what stands in the way of some of its targets."),
 }
 _OPERATORS: dict[str, Any] = {
     "name": _text("Provider", pinned=True),

@@ -52,6 +52,7 @@ def _burn(row: Row, start: datetime, now: datetime) -> drawing.Burn:
         at_end=row["at_end"],
         low=row["low"],
         high=row["high"],
+        hard=not row["soft_only"],
     )
 
 

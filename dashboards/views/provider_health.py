@@ -126,7 +126,7 @@ def _left(rate: said.Rate | None) -> str:
 def _last_said(context: parts.Context, why: str) -> None:
     """From the ledger, with its time. Only who sees everything gets here without a sidecar."""
     rows = data.ask_whole(context, standing.targets) if context.who.workspace is None else pl.DataFrame()
-    st.info(f"**No sidecar answers here.** {why}", icon=":material/power_off:")
+    st.info(f"**No sidecar is running here.** {why}", icon=":material/power_off:")
     st.code("taximeter up", language="shell")
     if rows.is_empty():
         return

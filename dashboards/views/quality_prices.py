@@ -45,7 +45,7 @@ def _in_force(prices: Sequence[said.Price]) -> pl.DataFrame:
     """Columns: price_source, price_version, models, oldest, newest."""
     rows = pl.DataFrame({
         "price_source": [each.source or "none" for each in prices],
-        "price_version": [each.version for each in prices],
+        "price_version": [each.version.partition("@")[0] for each in prices],
         "dated": [each.dated or None for each in prices],
     }, schema_overrides={"dated": pl.String})  # fmt: skip
     return (
