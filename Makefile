@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
 
-.PHONY: up demo setup setup-dev test lint format proto proto-check breaking lock dictionary bench soak clean
+.PHONY: up demo setup setup-dev test lint format proto proto-check breaking lock dictionary bench soak focus-check clean
 
 up: setup
 	@$(BIN)/taximeter up
@@ -73,6 +73,25 @@ bench: setup-dev
 
 soak: setup-dev
 	@$(BIN)/python -m pytest -m soak tests $(ARGS)
+
+# FOCUS files judged by the official validator: in an environment of its own, for it needs Python 3.12 (and NumPy 1,
+# which newer ones do not have).
+PYTHON312 ?= $(shell python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null)
+FOCUS := artifacts/focus
+
+focus-check: setup-dev
+	@if [ -n "$(PYTHON312)" ]; then $(MAKE) -s $(FOCUS)/.stamp && \
+	  find $(FOCUS) -maxdepth 1 -name 'ledger.duckdb*' -delete && \
+	  $(BIN)/python -m tests.focus.check $(FOCUS)/venv/bin/focus-validator $(FOCUS); \
+	else echo; echo "##### SKIPPED: the FOCUS validator needs Python 3.12, and none was found."; \
+	  echo "##### Nothing was checked: make focus-check PYTHON312=/path/to/python3.12"; echo; fi
+
+$(FOCUS)/.stamp: tests/focus/requirements.txt
+	@echo "installing the FOCUS validator into $(FOCUS)/venv (about a minute)"
+	@mkdir -p $(FOCUS) && $(PYTHON312) -m venv --clear $(FOCUS)/venv
+	@$(FOCUS)/venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
+	  -r tests/focus/requirements.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache artifacts
