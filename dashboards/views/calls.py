@@ -94,7 +94,10 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("started_at").dt.replace_time_zone("UTC"),
         pl.format("{} {}", pl.col("status").replace(_SIGNS), "status").alias("status"),
         "alias",
-        pl.when(pl.col("status") == "ok").then(answered).otherwise(pl.col("error_type").fill_null("")).alias("outcome"),
+        pl.when(pl.col("status") == "ok")
+        .then(answered)
+        .otherwise(pl.col("error_type").fill_null("").str.replace_all("_", " "))
+        .alias("outcome"),
         cost.alias("cost"),
         "duration_ms",
         "time_to_first_token_ms",
