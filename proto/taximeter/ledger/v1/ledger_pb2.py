@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from taximeter.v1 import metering_pb2 as taximeter_dot_v1_dot_metering__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n taximeter/ledger/v1/ledger.proto\x12\x13taximeter.ledger.v1\x1a\x1btaximeter/v1/metering.proto\"F\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x17\n\x0fparameters_json\x18\x02 \x01(\t\x12\x10\n\x08\x61ny_size\x18\x03 \x01(\x08\"\"\n\rQueryResponse\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xc5\x01\n\x11GetStatusResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x12\n\nopen_calls\x18\x03 \x01(\x03\x12\x15\n\rbacklog_bytes\x18\x04 \x01(\x03\x12\r\n\x05lag_s\x18\x05 \x01(\x01\x12\x16\n\x0elast_ingest_ns\x18\x06 \x01(\x03\x12\x1f\n\x17telemetry_backlog_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x63orrupt_frames\x18\x08 \x01(\x03\"\x0f\n\rBackupRequest\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x97\x02\n\x12\x42udgetSpentRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08start_ns\x18\x04 \x01(\x03\x12\x0e\n\x06\x65nd_ns\x18\x05 \x01(\x03\x12\x15\n\rcount_at_risk\x18\x06 \x01(\x08\x12\x46\n\x08\x61t_least\x18\x07 \x03(\x0b\x32\x34.taximeter.ledger.v1.BudgetSpentRequest.AtLeastEntry\x1aM\n\x0c\x41tLeastEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.taximeter.ledger.v1.Position:\x02\x38\x01\"+\n\x08Position\x12\x0f\n\x07segment\x18\x01 \x01(\x03\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\xfc\x01\n\x13\x42udgetSpentResponse\x12\x13\n\x0bpicodollars\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x01(\x03\x12\x10\n\x08requests\x18\x03 \x01(\x03\x12J\n\tpositions\x18\x04 \x03(\x0b\x32\x37.taximeter.ledger.v1.BudgetSpentResponse.PositionsEntry\x12\x11\n\tcaught_up\x18\x05 \x01(\x08\x1aO\n\x0ePositionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.taximeter.ledger.v1.Position:\x02\x38\x01\"=\n\x15\x45raseWorkspaceRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x11\n\tbefore_ns\x18\x02 \x01(\x03\"/\n\x16\x45raseWorkspaceResponse\x12\x15\n\rdeleted_calls\x18\x01 \x01(\x03\"\xad\x01\n\x12ListRatableRequest\x12\x10\n\x08start_ns\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_ns\x18\x02 \x01(\x03\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x15\n\runpriced_only\x18\x05 \x01(\x08\x12.\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x1f.taximeter.ledger.v1.AttemptKey\x12\r\n\x05limit\x18\x07 \x01(\x05\"=\n\nAttemptKey\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x0e\n\x06number\x18\x03 \x01(\x05\"\x85\x02\n\x0eRatableAttempt\x12,\n\x03key\x18\x01 \x01(\x0b\x32\x1f.taximeter.ledger.v1.AttemptKey\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x15\n\rprovider_type\x18\x04 \x01(\t\x12\x17\n\x0fmodel_requested\x18\x05 \x01(\t\x12\x16\n\x0emodel_reported\x18\x06 \x01(\t\x12\x12\n\nstarted_ns\x18\x07 \x01(\x03\x12\"\n\x05usage\x18\x08 \x01(\x0b\x32\x13.taximeter.v1.Usage\x12 \n\x04\x63ost\x18\t \x01(\x0b\x32\x12.taximeter.v1.Cost\"L\n\x13ListRatableResponse\x12\x35\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32#.taximeter.ledger.v1.RatableAttempt\"]\n\x0bRevisedCost\x12,\n\x03key\x18\x01 \x01(\x0b\x32\x1f.taximeter.ledger.v1.AttemptKey\x12 \n\x04\x63ost\x18\x02 \x01(\x0b\x32\x12.taximeter.v1.Cost\"\x88\x01\n\x12ReviseCostsRequest\x12\x13\n\x0brerating_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\r\n\x05\x61t_ns\x18\x04 \x01(\x03\x12/\n\x05\x63osts\x18\x05 \x03(\x0b\x32 .taximeter.ledger.v1.RevisedCost\"&\n\x13ReviseCostsResponse\x12\x0f\n\x07revised\x18\x01 \x01(\x03\x32\xa3\x05\n\rLedgerService\x12P\n\x05Query\x12!.taximeter.ledger.v1.QueryRequest\x1a\".taximeter.ledger.v1.QueryResponse0\x01\x12Z\n\tGetStatus\x12%.taximeter.ledger.v1.GetStatusRequest\x1a&.taximeter.ledger.v1.GetStatusResponse\x12S\n\x06\x42\x61\x63kup\x12\".taximeter.ledger.v1.BackupRequest\x1a#.taximeter.ledger.v1.BackupResponse0\x01\x12`\n\x0b\x42udgetSpent\x12\'.taximeter.ledger.v1.BudgetSpentRequest\x1a(.taximeter.ledger.v1.BudgetSpentResponse\x12i\n\x0e\x45raseWorkspace\x12*.taximeter.ledger.v1.EraseWorkspaceRequest\x1a+.taximeter.ledger.v1.EraseWorkspaceResponse\x12`\n\x0bListRatable\x12\'.taximeter.ledger.v1.ListRatableRequest\x1a(.taximeter.ledger.v1.ListRatableResponse\x12`\n\x0bReviseCosts\x12\'.taximeter.ledger.v1.ReviseCostsRequest\x1a(.taximeter.ledger.v1.ReviseCostsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n taximeter/ledger/v1/ledger.proto\x12\x13taximeter.ledger.v1\x1a\x1btaximeter/v1/metering.proto\"F\n\x0cQueryRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x17\n\x0fparameters_json\x18\x02 \x01(\t\x12\x10\n\x08\x61ny_size\x18\x03 \x01(\x08\"\"\n\rQueryResponse\x12\x11\n\tarrow_ipc\x18\x01 \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xdb\x01\n\x11GetStatusResponse\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x12\n\nopen_calls\x18\x03 \x01(\x03\x12\x15\n\rbacklog_bytes\x18\x04 \x01(\x03\x12\r\n\x05lag_s\x18\x05 \x01(\x01\x12\x16\n\x0elast_ingest_ns\x18\x06 \x01(\x03\x12\x1f\n\x17telemetry_backlog_bytes\x18\x07 \x01(\x03\x12\x16\n\x0e\x63orrupt_frames\x18\x08 \x01(\x03\x12\x14\n\x0crolled_until\x18\t \x01(\t\"\x0f\n\rBackupRequest\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x97\x02\n\x12\x42udgetSpentRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x10\n\x08start_ns\x18\x04 \x01(\x03\x12\x0e\n\x06\x65nd_ns\x18\x05 \x01(\x03\x12\x15\n\rcount_at_risk\x18\x06 \x01(\x08\x12\x46\n\x08\x61t_least\x18\x07 \x03(\x0b\x32\x34.taximeter.ledger.v1.BudgetSpentRequest.AtLeastEntry\x1aM\n\x0c\x41tLeastEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.taximeter.ledger.v1.Position:\x02\x38\x01\"+\n\x08Position\x12\x0f\n\x07segment\x18\x01 \x01(\x03\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\xfc\x01\n\x13\x42udgetSpentResponse\x12\x13\n\x0bpicodollars\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x01(\x03\x12\x10\n\x08requests\x18\x03 \x01(\x03\x12J\n\tpositions\x18\x04 \x03(\x0b\x32\x37.taximeter.ledger.v1.BudgetSpentResponse.PositionsEntry\x12\x11\n\tcaught_up\x18\x05 \x01(\x08\x1aO\n\x0ePositionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.taximeter.ledger.v1.Position:\x02\x38\x01\"=\n\x15\x45raseWorkspaceRequest\x12\x11\n\tworkspace\x18\x01 \x01(\t\x12\x11\n\tbefore_ns\x18\x02 \x01(\x03\"/\n\x16\x45raseWorkspaceResponse\x12\x15\n\rdeleted_calls\x18\x01 \x01(\x03\"\xad\x01\n\x12ListRatableRequest\x12\x10\n\x08start_ns\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_ns\x18\x02 \x01(\x03\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x15\n\runpriced_only\x18\x05 \x01(\x08\x12.\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x1f.taximeter.ledger.v1.AttemptKey\x12\r\n\x05limit\x18\x07 \x01(\x05\"=\n\nAttemptKey\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x0e\n\x06number\x18\x03 \x01(\x05\"\x85\x02\n\x0eRatableAttempt\x12,\n\x03key\x18\x01 \x01(\x0b\x32\x1f.taximeter.ledger.v1.AttemptKey\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x15\n\rprovider_type\x18\x04 \x01(\t\x12\x17\n\x0fmodel_requested\x18\x05 \x01(\t\x12\x16\n\x0emodel_reported\x18\x06 \x01(\t\x12\x12\n\nstarted_ns\x18\x07 \x01(\x03\x12\"\n\x05usage\x18\x08 \x01(\x0b\x32\x13.taximeter.v1.Usage\x12 \n\x04\x63ost\x18\t \x01(\x0b\x32\x12.taximeter.v1.Cost\"L\n\x13ListRatableResponse\x12\x35\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32#.taximeter.ledger.v1.RatableAttempt\"]\n\x0bRevisedCost\x12,\n\x03key\x18\x01 \x01(\x0b\x32\x1f.taximeter.ledger.v1.AttemptKey\x12 \n\x04\x63ost\x18\x02 \x01(\x0b\x32\x12.taximeter.v1.Cost\"\x88\x01\n\x12ReviseCostsRequest\x12\x13\n\x0brerating_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\r\n\x05\x61t_ns\x18\x04 \x01(\x03\x12/\n\x05\x63osts\x18\x05 \x03(\x0b\x32 .taximeter.ledger.v1.RevisedCost\"&\n\x13ReviseCostsResponse\x12\x0f\n\x07revised\x18\x01 \x01(\x03\x32\xa3\x05\n\rLedgerService\x12P\n\x05Query\x12!.taximeter.ledger.v1.QueryRequest\x1a\".taximeter.ledger.v1.QueryResponse0\x01\x12Z\n\tGetStatus\x12%.taximeter.ledger.v1.GetStatusRequest\x1a&.taximeter.ledger.v1.GetStatusResponse\x12S\n\x06\x42\x61\x63kup\x12\".taximeter.ledger.v1.BackupRequest\x1a#.taximeter.ledger.v1.BackupResponse0\x01\x12`\n\x0b\x42udgetSpent\x12\'.taximeter.ledger.v1.BudgetSpentRequest\x1a(.taximeter.ledger.v1.BudgetSpentResponse\x12i\n\x0e\x45raseWorkspace\x12*.taximeter.ledger.v1.EraseWorkspaceRequest\x1a+.taximeter.ledger.v1.EraseWorkspaceResponse\x12`\n\x0bListRatable\x12\'.taximeter.ledger.v1.ListRatableRequest\x1a(.taximeter.ledger.v1.ListRatableResponse\x12`\n\x0bReviseCosts\x12\'.taximeter.ledger.v1.ReviseCostsRequest\x1a(.taximeter.ledger.v1.ReviseCostsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,39 +43,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=194
   _globals['_GETSTATUSREQUEST']._serialized_end=212
   _globals['_GETSTATUSRESPONSE']._serialized_start=215
-  _globals['_GETSTATUSRESPONSE']._serialized_end=412
-  _globals['_BACKUPREQUEST']._serialized_start=414
-  _globals['_BACKUPREQUEST']._serialized_end=429
-  _globals['_BACKUPRESPONSE']._serialized_start=431
-  _globals['_BACKUPRESPONSE']._serialized_end=461
-  _globals['_BUDGETSPENTREQUEST']._serialized_start=464
-  _globals['_BUDGETSPENTREQUEST']._serialized_end=743
-  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_start=666
-  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_end=743
-  _globals['_POSITION']._serialized_start=745
-  _globals['_POSITION']._serialized_end=788
-  _globals['_BUDGETSPENTRESPONSE']._serialized_start=791
-  _globals['_BUDGETSPENTRESPONSE']._serialized_end=1043
-  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_start=964
-  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_end=1043
-  _globals['_ERASEWORKSPACEREQUEST']._serialized_start=1045
-  _globals['_ERASEWORKSPACEREQUEST']._serialized_end=1106
-  _globals['_ERASEWORKSPACERESPONSE']._serialized_start=1108
-  _globals['_ERASEWORKSPACERESPONSE']._serialized_end=1155
-  _globals['_LISTRATABLEREQUEST']._serialized_start=1158
-  _globals['_LISTRATABLEREQUEST']._serialized_end=1331
-  _globals['_ATTEMPTKEY']._serialized_start=1333
-  _globals['_ATTEMPTKEY']._serialized_end=1394
-  _globals['_RATABLEATTEMPT']._serialized_start=1397
-  _globals['_RATABLEATTEMPT']._serialized_end=1658
-  _globals['_LISTRATABLERESPONSE']._serialized_start=1660
-  _globals['_LISTRATABLERESPONSE']._serialized_end=1736
-  _globals['_REVISEDCOST']._serialized_start=1738
-  _globals['_REVISEDCOST']._serialized_end=1831
-  _globals['_REVISECOSTSREQUEST']._serialized_start=1834
-  _globals['_REVISECOSTSREQUEST']._serialized_end=1970
-  _globals['_REVISECOSTSRESPONSE']._serialized_start=1972
-  _globals['_REVISECOSTSRESPONSE']._serialized_end=2010
-  _globals['_LEDGERSERVICE']._serialized_start=2013
-  _globals['_LEDGERSERVICE']._serialized_end=2688
+  _globals['_GETSTATUSRESPONSE']._serialized_end=434
+  _globals['_BACKUPREQUEST']._serialized_start=436
+  _globals['_BACKUPREQUEST']._serialized_end=451
+  _globals['_BACKUPRESPONSE']._serialized_start=453
+  _globals['_BACKUPRESPONSE']._serialized_end=483
+  _globals['_BUDGETSPENTREQUEST']._serialized_start=486
+  _globals['_BUDGETSPENTREQUEST']._serialized_end=765
+  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_start=688
+  _globals['_BUDGETSPENTREQUEST_ATLEASTENTRY']._serialized_end=765
+  _globals['_POSITION']._serialized_start=767
+  _globals['_POSITION']._serialized_end=810
+  _globals['_BUDGETSPENTRESPONSE']._serialized_start=813
+  _globals['_BUDGETSPENTRESPONSE']._serialized_end=1065
+  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_start=986
+  _globals['_BUDGETSPENTRESPONSE_POSITIONSENTRY']._serialized_end=1065
+  _globals['_ERASEWORKSPACEREQUEST']._serialized_start=1067
+  _globals['_ERASEWORKSPACEREQUEST']._serialized_end=1128
+  _globals['_ERASEWORKSPACERESPONSE']._serialized_start=1130
+  _globals['_ERASEWORKSPACERESPONSE']._serialized_end=1177
+  _globals['_LISTRATABLEREQUEST']._serialized_start=1180
+  _globals['_LISTRATABLEREQUEST']._serialized_end=1353
+  _globals['_ATTEMPTKEY']._serialized_start=1355
+  _globals['_ATTEMPTKEY']._serialized_end=1416
+  _globals['_RATABLEATTEMPT']._serialized_start=1419
+  _globals['_RATABLEATTEMPT']._serialized_end=1680
+  _globals['_LISTRATABLERESPONSE']._serialized_start=1682
+  _globals['_LISTRATABLERESPONSE']._serialized_end=1758
+  _globals['_REVISEDCOST']._serialized_start=1760
+  _globals['_REVISEDCOST']._serialized_end=1853
+  _globals['_REVISECOSTSREQUEST']._serialized_start=1856
+  _globals['_REVISECOSTSREQUEST']._serialized_end=1992
+  _globals['_REVISECOSTSRESPONSE']._serialized_start=1994
+  _globals['_REVISECOSTSRESPONSE']._serialized_end=2032
+  _globals['_LEDGERSERVICE']._serialized_start=2035
+  _globals['_LEDGERSERVICE']._serialized_end=2710
 # @@protoc_insertion_point(module_scope)

@@ -92,6 +92,7 @@ class GetStatusResponse(_message.Message):
     LAST_INGEST_NS_FIELD_NUMBER: _builtins.int
     TELEMETRY_BACKLOG_BYTES_FIELD_NUMBER: _builtins.int
     CORRUPT_FRAMES_FIELD_NUMBER: _builtins.int
+    ROLLED_UNTIL_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     calls: _builtins.int
     open_calls: _builtins.int
@@ -103,6 +104,8 @@ class GetStatusResponse(_message.Message):
     telemetry_backlog_bytes: _builtins.int
     """Bytes of journal that telemetry has yet to export."""
     corrupt_frames: _builtins.int
+    rolled_until: _builtins.str
+    """The first UTC day (YYYY-MM-DD) that is not summed up by the day yet; empty: none is."""
     def __init__(
         self,
         *,
@@ -114,10 +117,11 @@ class GetStatusResponse(_message.Message):
         last_ingest_ns: _builtins.int = ...,
         telemetry_backlog_bytes: _builtins.int = ...,
         corrupt_frames: _builtins.int = ...,
+        rolled_until: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "calls", b"calls", "corrupt_frames", b"corrupt_frames", "lag_s", b"lag_s", "last_ingest_ns", b"last_ingest_ns", "open_calls", b"open_calls", "schema_version", b"schema_version", "telemetry_backlog_bytes", b"telemetry_backlog_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bytes", b"backlog_bytes", "calls", b"calls", "corrupt_frames", b"corrupt_frames", "lag_s", b"lag_s", "last_ingest_ns", b"last_ingest_ns", "open_calls", b"open_calls", "rolled_until", b"rolled_until", "schema_version", b"schema_version", "telemetry_backlog_bytes", b"telemetry_backlog_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
