@@ -36,6 +36,12 @@ for group in (workspaces, tokens, keys, aliases, budgets, prices, periods, audit
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2], rich_help_panel=MANAGE)
 
 
+class Every(StrEnum):
+    HOURLY = "hourly"
+    DAILY = "daily"
+    MONTHLY = "monthly"
+
+
 class FocusVersion(StrEnum):
     V1_2 = "1.2"
     V1_4 = "1.4"
@@ -259,12 +265,29 @@ def export(
         bool, typer.Option("--focus", help="Billing rows of whole months (--since 2026-11), as FOCUS has them.")
     ] = False,
     focus_version: Annotated[FocusVersion, typer.Option(help="1.2; 1.4 has some columns more.")] = FocusVersion.V1_2,
+    schedule: Annotated[
+        Every | None, typer.Option(help="Go on: a file for each one that has ended, in the folder or URL of --output.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="With --schedule: what is due now, and out (for cron).")] = False,
     json: Json = False,
 ) -> None:
     """Write every call of a period to a file, with a manifest beside it; or its billing rows (--focus)."""
     from sidecar.commands import export as command
-    from sidecar.commands import export_focus
+    from sidecar.commands import export_focus, export_schedule
 
+    if schedule:
+        version = focus_version.value if focus else ""
+        leave(
+            export_schedule.keep_exporting(
+                format.value,
+                every=schedule.value,
+                focus=version,
+                since=since,
+                filters=filters or [],
+                output=output,
+                once=once,
+            )
+        )
     if focus:
         leave(
             export_focus.export(

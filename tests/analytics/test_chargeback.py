@@ -35,7 +35,7 @@ def by_team(source: Source) -> Chargeback:
     return chargeback(source, SPAN, ["tag:team"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ledgers())
 def test_lines_are_what_the_attempts_cost(records: list[CallRecord]) -> None:
     expected: dict[tuple[str, str], int] = defaultdict(int)
