@@ -57,9 +57,10 @@ FROM {known.sql} WHERE status <> 'refused' GROUP BY ALL"""  # noqa: S608 - piece
 
 
 def profile_question(start: datetime, end: datetime) -> Question:
-    """Columns: workspace, hour (0 to 23, UTC), calls. Raises BadQuestion."""
+    """Columns: day, workspace, hour (0 to 23, UTC), calls. Raises BadQuestion."""
     known = facts.hours(start, end)
-    sql = f"""SELECT workspace, CAST(hour(hour) AS BIGINT) AS hour, CAST(sum(calls) AS DOUBLE) AS calls
+    sql = f"""SELECT CAST(hour AS DATE) AS day, workspace, CAST(hour(hour) AS BIGINT) AS hour,
+  CAST(sum(calls) AS DOUBLE) AS calls
 FROM {known.sql} GROUP BY ALL"""  # noqa: S608 - pieces of this package, no values
     return Question(sql, known.params)
 
@@ -80,28 +81,35 @@ def forecasts(source: Source, *, now: datetime | None = None) -> pl.DataFrame:
         sidecars = stated.filter(pl.col("budget_id") == budget["budget_id"])["sidecar_id"].n_unique()
         of_calls = budget["unit"] == "requests" and budget["scope"] != "key"
         days = history(budget, calls if of_calls else attempts, today.date(), sidecars)
-        told = foretold(budget, days, profile(budget, hours), now)
+        told = foretold(budget, days, profile(budget, hours, today.date()), now)
         rows.append({**budget, **_figures(told, sidecars)})
     return pl.DataFrame(rows, schema=FORETOLD)
 
 
 def history(budget: Mapping[str, Any], rows: pl.DataFrame, today: date, sidecars: int = 1) -> dict[date, float]:
-    """What each finished day counted, from the first on that did, days of nothing included; for one of the sidecars."""
+    """What each finished day counted, days of nothing included, for one of the sidecars."""
     unit = "attempts" if budget["unit"] == "requests" and budget["scope"] == "key" else budget["unit"]
     asked = whose(budget["scope"], budget["workspace"], budget["subject"])
     mine = rows.filter(*(pl.col(_SUBJECTS[name]) == value for name, value in asked.items()))
     known = dict(mine.group_by("day").agg(pl.col(unit).sum()).iter_rows())
     if not known:
         return {}
-    first: date = min(known)
+    first = _whole(min(known), today)
     days = (first + timedelta(days=ahead) for ahead in range((today - first).days))
     return {day: known.get(day, 0.0) / sidecars for day in days}
 
 
-def profile(budget: Mapping[str, Any], hours: pl.DataFrame) -> Sequence[float]:
+def _whole(first: date, today: date) -> date:
+    """The first whole day of something: on the day of its first call it may have begun at any hour."""
+    return first if first <= today - LOOK_BACK else first + timedelta(days=1)
+
+
+def profile(budget: Mapping[str, Any], hours: pl.DataFrame, today: date) -> Sequence[float]:
     """The share of a day's calls in each hour, of the budget's workspace; EVEN where it had none."""
     asked = whose(budget["scope"], budget["workspace"], budget["subject"])
     mine = hours.filter(pl.col("workspace") == asked["workspace"]) if "workspace" in asked else hours
+    first: Any = mine["day"].min()
+    mine = mine.filter(pl.col("day") >= _whole(first, today)) if first else mine
     known = dict(mine.group_by("hour").agg(pl.col("calls").sum()).iter_rows())
     whole = sum(known.values())
     return [known.get(hour, 0.0) / whole for hour in range(24)] if whole else EVEN

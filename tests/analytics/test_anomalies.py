@@ -22,9 +22,13 @@ from tests.support.reported import Try, call, ledger_of
 MONDAY = date(2026, 11, 2)
 WEEKS = [MONDAY - timedelta(days=ahead) for ahead in range(28, 0, -1)]
 END = datetime(2026, 11, 3, tzinfo=UTC)
-SCHEMA: dict[str, Any] = {"day": pl.Date, "workspace": pl.String, "provider": pl.String, "alias": pl.String, "model": pl.String,
-          "caller": pl.String, "attempts": pl.Int64, "failed": pl.Int64, "answered": pl.Int64,
-          "cost_usd": pl.Decimal(38, 12), "ms": pl.Float64}  # fmt: skip
+SCHEMA: dict[str, Any] = {
+    "day": pl.Date,
+    **dict.fromkeys(("workspace", "provider", "alias", "model", "caller"), pl.String),
+    **dict.fromkeys(("attempts", "failed", "answered"), pl.Int64),
+    "cost_usd": pl.Decimal(38, 12),
+    "ms": pl.Float64,
+}
 
 
 def row(day: date, attempts: int = 1000, *, failed: int = 10, usd: str = "10", ms: float = 500, caller: str = "web",
