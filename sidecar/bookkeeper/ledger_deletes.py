@@ -45,7 +45,8 @@ def expire(writer: duckdb.DuckDBPyConnection, before: date, at_most: int) -> Exp
 
 
 def _closed(writer: duckdb.DuckDBPyConnection, month: date) -> bool:
-    return bool(writer.execute("FROM billing_periods WHERE month = ?", [month]).fetchall())
+    """They are closed in order: what comes late for one before the first is billed too, with the next."""
+    return bool(writer.execute("FROM billing_periods WHERE month >= ?", [month]).fetchall())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def erase(writer: duckdb.DuckDBPyConnection, workspace: str, until_us: int, at_m
     ).to_arrow_table()
     if sums or doomed.num_rows:
         days.drop_workspace(writer, workspace, last)
+        writer.execute("DELETE FROM billed_costs WHERE workspace = ? AND day < ?", [workspace, last])
     if last in doomed["day"].to_pylist():
         days.move_back(writer, last)
     _remove(writer, doomed)

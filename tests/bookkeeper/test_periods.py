@@ -178,6 +178,17 @@ def test_what_is_closed_survives_a_ledger_made_anew(ledger: Ledger) -> None:
         assert [row["ChargeClass"] for row in found(again, NOVEMBER)] == [None]
 
 
+def test_a_deleted_workspace_leaves_its_closed_months_and_is_no_correction(ledger: Ledger) -> None:
+    """What the month came to as a whole stays known."""
+    done = close(ledger, OCTOBER)
+    ledger.erase_workspace("acme", ns(LATER) // 1000)
+    while ledger.erase_calls(100):
+        pass
+    assert {row["SubAccountId"] for row in found(ledger, OCTOBER)} == {"default"}
+    assert [row["ChargeClass"] for row in found(ledger, NOVEMBER)] == [None]
+    assert rows(ledger, "SELECT cost_usd, sha256 FROM billing_periods") == [(done.cost_usd, done.sha256)]
+
+
 def test_periods_are_listed_with_what_they_come_to(ledger: Ledger) -> None:
     close(ledger, OCTOBER)
     question = periods.periods_question()

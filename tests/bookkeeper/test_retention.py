@@ -129,7 +129,7 @@ def test_a_day_that_is_not_summed_up_keeps_its_calls(dated: Ledger) -> None:
 
 
 def test_a_month_that_is_not_closed_keeps_its_calls_and_those_behind_it(dated: Ledger) -> None:
-    close_month(dated, date(2026, 2, 1))
+    close_month(dated, date(2025, 12, 1))
     roll_all(dated, TODAY)
     assert expired(dated) == Expired(waits_for=date(2026, 1, 1))
     assert rows(dated, "SELECT count(*) FROM calls") == [(20,)]
