@@ -44,8 +44,8 @@ class Access:
         if identity.role in _ROLES[self.least]:
             return True
         match self.least:
-            case Least.OPERATOR:
-                return identity.operator
+            case Least.OPERATOR if identity.operator:
+                return True
             case Least.SOCKET:
                 return is_unix(peer.address)
         return identity.role is Role.AUDITOR and self.across is Across.AUDITOR

@@ -12,6 +12,7 @@ from taximeter.errors import BY_REASON
 from taximeter.v1 import (
     aliases_pb2,
     audit_pb2,
+    billing_pb2,
     budgets_pb2,
     catalog_pb2,
     config_pb2,
@@ -29,6 +30,7 @@ API, ERRORS = (DOCS / "api.md").read_text(), (DOCS / "errors.md").read_text()
 FILES = (
     aliases_pb2,
     audit_pb2,
+    billing_pb2,
     budgets_pb2,
     catalog_pb2,
     config_pb2,

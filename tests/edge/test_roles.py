@@ -81,6 +81,8 @@ def test_an_rpc_without_a_row_cannot_be_served() -> None:
         ("PriceService/SetPrice", "operator"),
         ("PriceService/RerateCalls", "operator"),
         ("AuditService/ExportAudit", "admin auditor operator"),
+        ("BillingService/ListPeriods", "viewer member admin auditor operator"),
+        ("BillingService/ClosePeriod", "auditor operator"),
     ],
 )
 def test_who_may(method: str, may: str) -> None:

@@ -15,12 +15,13 @@ from sidecar.bookkeeper.ingest import Progress
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.ledger_service import LedgerService
+from sidecar.bookkeeper.periods_service import BillingService
 from sidecar.bookkeeper.server import start as serve
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.control.query import AuditQuery
 from sidecar.core.clock import Clock
 from sidecar.core.control import Actor, AliasVersion, AuditEntry
-from sidecar.edge import tokens, usage, workspaces
+from sidecar.edge import billing, tokens, usage, workspaces
 from sidecar.edge.auth import Callers
 from sidecar.edge.gate import Gate
 from sidecar.edge.rpc import Border
@@ -105,6 +106,7 @@ async def tenants() -> AsyncIterator[Tenants]:
                 tokens.SERVICE: tokens.TokenService(plane, clock).handlers(border),
                 workspaces.SERVICE: workspaces.WorkspaceService(plane, relay, one_alias, clock).handlers(border),
                 usage.SERVICE.full_name: relay.handlers(border),
+                billing.SERVICE: billing.BillingService(plane, relay).handlers(border),
             },
             1 << 20,
         )
@@ -124,7 +126,8 @@ def books(at: Tenants, calls: int = 20) -> Iterator[Ledger]:
         for batch in batches(frames, []):
             ledger.book(batch)
         asking = Asking(ledger, QueryLimits(timeout_s=20.0, max_rows=100_000))
-        serving = serve(at.folder / "bookkeeper.sock", LedgerService(asking, Progress, lambda: 0), UsageService(asking))
+        services = LedgerService(asking, Progress, lambda: 0), UsageService(asking)
+        serving = serve(at.folder / "bookkeeper.sock", *services, BillingService(asking, Progress, Clock()))
         try:
             yield ledger
         finally:
