@@ -17,6 +17,7 @@ NONE, TOKEN, OIDC = "none", "token", "oidc"
 CHECKED_S = 60.0
 """A token that is revoked shows no more after this long."""
 _KEY = "signed_in"
+_WIDTH_PX = 460
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,12 @@ def viewer(home: str, login: str) -> Viewer | None:
     """Who looks; None: what stands on the page now asks them to sign in, or says why they cannot."""
     if login == NONE:
         return Viewer()
-    try:
-        return _by_provider(home) if login == OIDC else _by_token(home)
-    except control.NoSidecar:
-        _absent()
-        return None
+    with st.container(width=_WIDTH_PX):
+        try:
+            return _by_provider(home) if login == OIDC else _by_token(home)
+        except control.NoSidecar:
+            _absent()
+            return None
 
 
 def told(who: Viewer, login: str) -> None:
