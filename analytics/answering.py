@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 import pyarrow as pa
@@ -52,6 +53,8 @@ class Status:
     last_ingest_ns: int = 0
     telemetry_backlog_bytes: int = 0
     corrupt_frames: int = 0
+    rolled_until: date | None = None
+    """Days before are summed up; None: none is."""
 
 
 class Source(Protocol):

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -82,6 +83,7 @@ class BookkeeperSource:
             last_ingest_ns=answer.last_ingest_ns,
             telemetry_backlog_bytes=answer.telemetry_backlog_bytes,
             corrupt_frames=answer.corrupt_frames,
+            rolled_until=date.fromisoformat(answer.rolled_until) if answer.rolled_until else None,
         )
 
     def _read(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
@@ -43,8 +44,11 @@ __all__ = [
 
 Answer = TypeVar("Answer")
 
-_ROWS = 50_000
+_ROWS = 16_384
 """In a batch from the file."""
+_STREAM_MEMORY = "256MB"
+"""For an answer that is taken piece by piece: an export is to leave the machine its memory. What must be sorted first
+spills to disk."""
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
@@ -114,21 +118,28 @@ class FileSource:
             return connection.execute(sql, params).to_arrow_table()
 
     def batches(self, sql: str, params: Sequence[Parameter] = ()) -> Iterator[pa.RecordBatch]:
-        with self._opened() as connection:
+        with self._opened(memory_limit=_STREAM_MEMORY) as connection:
             yield from connection.execute(sql, params).to_arrow_reader(_ROWS)
 
     def status(self) -> Status:
         sql = "SELECT (SELECT count(*) FROM ai_call_logs), (SELECT count(*) FROM ai_open_calls)"
         with self._opened() as connection:
             calls, open_calls = connection.execute(sql).fetchall()[0]
-            return Status(live=False, schema_version=_version(connection), calls=calls, open_calls=open_calls)
+            version = _version(connection)
+            return Status(
+                live=False,
+                schema_version=version,
+                calls=calls,
+                open_calls=open_calls,
+                rolled_until=_rolled_until(connection) if version >= _SUMMED_SINCE else None,
+            )
 
     @contextmanager
-    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _opened(self, **options: str) -> Iterator[duckdb.DuckDBPyConnection]:
         if not self._path.exists():
             raise NoLedger(f"no ledger yet in {self._path.parent}: start `taximeter up`, and make a first call")
         try:
-            with closing(duckdb.connect(self._path, read_only=True, config=_OPTIONS)) as connection:
+            with closing(duckdb.connect(self._path, read_only=True, config={**_OPTIONS, **options})) as connection:
                 connection.execute("SET GLOBAL TimeZone = 'UTC'")  # as the bookkeeper has it
                 check_version(_version(connection))
                 yield connection
@@ -141,6 +152,11 @@ class FileSource:
 def _version(connection: duckdb.DuckDBPyConnection) -> int:
     row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     return int(row[0]) if row else 0
+
+
+def _rolled_until(connection: duckdb.DuckDBPyConnection) -> date | None:
+    row = connection.execute("""SELECT nullif("until", DATE '1970-01-01') FROM rolled""").fetchone()
+    return row[0] if row else None
 
 
 def _first_line(error: Exception) -> str:

@@ -58,8 +58,8 @@ _ONE_DAY = timedelta(days=1)
 _EXPIRED = 'started_at < (SELECT "since" FROM rolled)'
 
 
-def rolled(connection: duckdb.DuckDBPyConnection) -> Rolled:
-    since, until = connection.execute('SELECT "since", "until" FROM rolled').fetchall()[0]
+def rolled(connection: duckdb.DuckDBPyConnection, table: str = "rolled") -> Rolled:
+    since, until = connection.execute(f'SELECT "since", "until" FROM {table}').fetchall()[0]  # noqa: S608 - our own name
     return Rolled(since, until)
 
 
@@ -108,12 +108,12 @@ def absorb(writer: duckdb.DuckDBPyConnection) -> None:
     remove_expired(writer)
 
 
-def remove_expired(writer: duckdb.DuckDBPyConnection) -> None:
-    """All calls of days of which only the sums are valid."""
-    gone = f"SELECT (sidecar_id, seq) FROM calls WHERE {_EXPIRED}"  # noqa: S608 - our own names, as below
+def remove_expired(writer: duckdb.DuckDBPyConnection, which: str = "true") -> None:
+    """All calls, or those `which`, of days that have only sums."""
+    gone = f"SELECT (sidecar_id, seq) FROM calls WHERE {_EXPIRED} AND {which}"  # noqa: S608 - our own names, as below
     for table in ("cost_revisions", "attempts"):
         writer.execute(f"DELETE FROM {table} WHERE (sidecar_id, seq) IN ({gone})")  # noqa: S608
-    writer.execute(f"DELETE FROM calls WHERE {_EXPIRED}")  # noqa: S608
+    writer.execute(f"DELETE FROM calls WHERE {_EXPIRED} AND {which}")  # noqa: S608
 
 
 def drop_workspace(writer: duckdb.DuckDBPyConnection, workspace: str, before: date) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from sidecar.bookkeeper import ledger_revisions
+from sidecar.bookkeeper import days, ledger_revisions
 from sidecar.bookkeeper.ledger_connection import Limits, translated
 
 _CALL = "WHERE h.sidecar_id = t.sidecar_id AND h.seq = t.seq"
@@ -35,17 +36,36 @@ _MISSING = {
 def carry_over(old: Path, new: Path, limits: Limits) -> int:
     """What `old` has and `new` has not, in one transaction; returns the number of calls. `new` is up to date, neither
     is open elsewhere. Of telemetry's positions `old` knows best. Costs that were priced anew stay so, whatever the
-    journal told first. Raises LedgerFault."""
+    journal told first. Days that are only sums stay so. Raises LedgerFault."""
     with translated(), _both(old, new, limits) as connection:
         connection.execute("BEGIN")
         connection.execute(
             "DELETE FROM telemetry_positions WHERE sidecar_id IN (SELECT sidecar_id FROM old.telemetry_positions)"
         )
         connection.execute("CREATE TEMP TABLE had AS SELECT sidecar_id, seq FROM calls")
+        known, old_knows = days.rolled(connection), days.rolled(connection, "old.rolled")
+        theirs = old_knows.since >= known.since
+        connection.execute(f"CREATE TEMP TABLE summed AS SELECT sidecar_id FROM {'old.' * theirs}ledger_positions")  # noqa: S608 - ours
         carried = {table: _carry(connection, table, missing) for table, missing in _MISSING.items()}
         ledger_revisions.reapply(connection)
+        _carry_sums(connection, old_knows.since if theirs else None)
         connection.execute("COMMIT")
         return carried["calls"]
+
+
+def _carry_sums(connection: duckdb.DuckDBPyConnection, before: date | None) -> None:
+    """Sums stay of days only whose calls age has taken: other days are summed up anew. They are the old ledger's, of
+    days `before` that one, or our own. `summed`: sidecars whose calls are in them; what is here of these on such a day
+    comes from the journal or a backup, and goes again. Calls of others, that are as old, come in."""
+    if before is None:
+        days.move_back(connection, date.min)
+    else:
+        for table, sums in days.SUMS.items():
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+            connection.execute(f"INSERT INTO {table} BY NAME FROM old.{table} WHERE {sums.when} < ?::DATE", [before])
+        connection.execute('UPDATE rolled SET "since" = $1, "until" = $1', [before])
+    days.remove_expired(connection, "sidecar_id IN (FROM summed)")
+    days.absorb(connection)
 
 
 def _carry(connection: duckdb.DuckDBPyConnection, table: str, missing: str) -> int:

@@ -22,7 +22,8 @@ from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 
 _COUNTS = """SELECT (SELECT count(*) FROM calls) AS calls, (SELECT count(*) FROM open_calls) AS open_calls,
-(SELECT coalesce(sum(corrupt_frames), 0)::BIGINT FROM ledger_positions) AS corrupt_frames"""
+(SELECT coalesce(sum(corrupt_frames), 0)::BIGINT FROM ledger_positions) AS corrupt_frames,
+(SELECT if("until" = DATE '1970-01-01', '', "until"::VARCHAR) FROM rolled) AS rolled_until"""
 
 _MOST = 2**63 - 1
 MOST_RATABLE = 1000

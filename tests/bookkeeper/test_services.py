@@ -199,6 +199,15 @@ class TestLedgerService:
             telemetry_backlog_bytes=23,
         )
 
+    def test_status_tells_up_to_which_day_the_sums_reach(self, served: Served) -> None:
+        with served.ledger.transaction() as writer:
+            writer.execute("""UPDATE rolled SET "until" = DATE '2025-12-31'""")
+        try:
+            assert served.books.GetStatus(ledger_pb2.GetStatusRequest()).rolled_until == "2025-12-31"
+        finally:
+            with served.ledger.transaction() as writer:
+                writer.execute("""UPDATE rolled SET "until" = DATE '1970-01-01'""")
+
     def test_the_file_given_out_is_a_ledger(self, served: Served, tmp_path: Path) -> None:
         copy = tmp_path / "ledger.duckdb"
         copy.write_bytes(b"".join(part.data for part in served.books.Backup(ledger_pb2.BackupRequest())))
