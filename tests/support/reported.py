@@ -54,7 +54,9 @@ def call(seq: int, at: datetime, tries: Sequence[Try], **more: Any) -> CallRecor
         started += each.ms * 10**6
     status = CallStatus.OK if tries and tries[-1].ok else CallStatus.ERROR
     reason = "PROVIDER_ERROR" if len(tries) > 1 else ""
-    facts = {"alias": "smart", "caller": "web", "fallback_reason": reason, "call_id": f"01R{seq:023d}"}
+    error = "" if status is CallStatus.OK else "server_error"
+    facts = {"alias": "smart", "caller": "web", "fallback_reason": reason, "error_type": error}
+    facts["call_id"] = f"01R{seq:023d}"
     return settled(seq, ns(at), attempts, status, **(facts | more))
 
 
@@ -81,7 +83,7 @@ def _attempt(number: int, each: Try, started: int) -> Attempt:
 
 def month() -> list[CallRecord]:
     """Five weeks of everyday calls; a day of long prompts; a chain that is dead to its end; drafts by two models."""
-    everyday = [record for number in range(5) for record in week(BEGIN + timedelta(weeks=number + 1), 300, seed=number)]
+    everyday = [record for number in range(5) for record in week(BEGIN + timedelta(weeks=number + 1), 200, seed=number)]
     imported = [
         call(0, OUTLIER + timedelta(minutes=seconds), [Try("openai", "gpt", tokens_in=20_000, tokens_out=1000)],
              caller="importer", tags={"team": "blue"})
