@@ -26,8 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 COLUMNS = CALLS.columns
-_ROWS = 65_536
-"""Held at a time: a row group of Parquet."""
+_ROWS = {Format.CSV: 16_384, Format.JSON_LINES: 8_192, Format.PARQUET: 65_536}
+"""Held at a time; a row group of Parquet. Of text little, since it takes ten times the memory."""
 
 
 class Writable(Protocol):
@@ -53,7 +53,7 @@ def count_question(start: datetime, end: datetime, filters: Filters | None = Non
 def pieces(batches: Iterable[pa.RecordBatch], form: Format, written: Written) -> Iterator[bytes]:
     """The file, in order, as the answer to an export question comes in; `written` says its layout, and is kept up to
     date. Batches have the layout's columns, of types that can be cast to its."""
-    for piece in encoded(_gathered(batches, written), form, written.layout):
+    for piece in encoded(_gathered(batches, written, _ROWS[form]), form, written.layout):
         if piece:
             yield written.add(piece)
 
@@ -108,13 +108,13 @@ def manifest(
     return json.dumps(facts, indent=2).encode() + b"\n"
 
 
-def _gathered(batches: Iterable[pa.RecordBatch], written: Written) -> Iterator[pa.Table]:
-    """Tables of the layout and about _ROWS rows, counted as they go by; of no batches, one without rows."""
+def _gathered(batches: Iterable[pa.RecordBatch], written: Written, rows: int) -> Iterator[pa.Table]:
+    """Tables of the layout and about so many rows, counted as they go by; of no batches, one without rows."""
     schema = written.layout.schema
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch.cast(schema))
-        if sum(each.num_rows for each in held) >= _ROWS:
+        if sum(each.num_rows for each in held) >= rows:
             yield written.count(pa.Table.from_batches(held, schema))
             held = []
     if held or not written.rows:

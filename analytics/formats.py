@@ -17,9 +17,6 @@ from analytics.layouts import MICROSECONDS, SECONDS, Layout
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_TEXT_ROWS = 8_192
-"""Held as text at a time."""
-
 
 class Format(StrEnum):
     """By the ending of its files."""
@@ -36,7 +33,7 @@ def encoded(tables: Iterator[pa.Table], form: Format, layout: Layout) -> Iterato
 
 def _csv(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
     times = _times(layout)
-    for number, table in enumerate(_small(tables)):
+    for number, table in enumerate(tables):
         yield pl.DataFrame(table).with_columns(*times).write_csv(include_header=number == 0).encode()
 
 
@@ -47,15 +44,9 @@ def _json_lines(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
     for name in (each for each in layout.columns if each in layout.json):
         line = line + f',"{name}":' + pl.col(name).fill_null("null")
     text = [cs.decimal().cast(pl.String), *_times(layout)]
-    for table in _small(tables):
+    for table in tables:
         lines = pl.DataFrame(table).with_columns(*text).select(line + "}").to_series()
         yield "".join(f"{each}\n" for each in lines).encode()
-
-
-def _small(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in smaller tables, of which there is at least one each: text takes ten times the memory."""
-    for table in tables:
-        yield from (table.slice(start, _TEXT_ROWS) for start in range(0, max(1, table.num_rows), _TEXT_ROWS))
 
 
 def _times(layout: Layout) -> list[pl.Expr]:

@@ -49,6 +49,8 @@ _ROWS = 16_384
 _STREAM_MEMORY = "256MB"
 """For an answer that is taken piece by piece: an export is to leave the machine its memory. What must be sorted first
 spills to disk."""
+_SUMMED_SINCE = 5
+"""The schema version from which on the ledger has sums by the day."""
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
