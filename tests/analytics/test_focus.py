@@ -201,7 +201,7 @@ def test_every_format_holds_the_same(home: Path, october: list[dict[str, Any]], 
     assert (written.rows, written.sums["BilledCost"]) == (len(october), billed(october))
     match form:
         case exports.Format.CSV:
-            found: list[Any] = list(csv.DictReader(out.open()))
+            found: list[Any] = list(csv.DictReader(out.read_text().splitlines()))
         case exports.Format.JSON_LINES:
             found = [json.loads(line) for line in out.read_text().splitlines()]
             assert found[0]["Tags"] == json.loads(october[0]["Tags"])
