@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import polars as pl
 import streamlit as st
@@ -13,6 +14,9 @@ from dashboards.budget_rows import Row, amount, counted, moment
 from dashboards.charts import burn as drawing
 
 CHART = "Solid: what was left. Dashed: what will be left if it goes on so, in its 80 % band. Dotted: an even pace."
+
+APART = Decimal("0.05")
+"""Of the limit: so far the ledger's course may end from what a sidecar states, unsaid."""
 
 
 def show(context: parts.Context, row: Row) -> None:
@@ -34,6 +38,8 @@ def show(context: parts.Context, row: Row) -> None:
     )
     if row["method"]:
         st.caption(f"Forecast: {row['method']}.")
+    if not course.is_empty() and abs(course["spent"][-1] - row["spent"]) > row["limit"] * APART:
+        st.caption("The course is the ledger's, of all sidecars; what is spent is what this sidecar has counted.")
 
 
 def _first(course: pl.DataFrame) -> datetime | None:
