@@ -96,11 +96,8 @@ class Bookkeeping:
     def _wait_for(self, month: date | None) -> None:
         """Says once of a month that its calls are old enough to go, and may not."""
         if month and month != self._waits_for:
-            self.log.warning(
-                "retention_waits",
-                month=f"{month:%Y-%m}",
-                why="its billing period is not closed: `taximeter periods close`; until then no older call goes",
-            )
+            why = f"its billing period is not closed: `taximeter periods close {month:%Y-%m}`; until then no call goes"
+            self.log.warning("retention_waits", month=f"{month:%Y-%m}", why=why)
         self._waits_for = month
 
     def _reopen(self) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 LOW_DISK_BYTES = 1 << 30
 LAG_S = 10.0
+
+
+_WAITING = """SELECT strftime(min(started_at), '%Y-%m') AS month FROM ai_call_logs
+WHERE started_at < date_trunc('day', ?::TIMESTAMP)
+AND started_at >= (SELECT coalesce(max(month) + INTERVAL 1 MONTH, TIMESTAMP '1970-01-01') FROM ai_billing_periods)"""
 
 
 class Verdict(StrEnum):
@@ -150,8 +156,9 @@ def _reload(status: GetConfigStatusResponse | None) -> Iterator[Finding]:
 def _books(loaded: Loaded) -> Iterator[Finding]:
     from analytics.source import NoLedger, SourceError, open_source
 
+    settings = loaded.settings
     try:
-        status = open_source(loaded.settings.home).status()
+        status = open_source(settings.home).status()
     except NoLedger:
         yield Finding("ledger", Verdict.NOTE, "nothing was recorded yet")
         return
@@ -167,6 +174,23 @@ def _books(loaded: Loaded) -> Iterator[Finding]:
         yield Finding("bookkeeper", Verdict.WRONG, f"{status.lag_s:.0f} s behind the journal: see its log")
     else:
         yield Finding("bookkeeper", Verdict.OK, f"{status.backlog_bytes:,} bytes of journal to go")
+    if status.live and settings.ledger_keep_s is not None:
+        yield from _retention(settings.home, settings.ledger_keep_s)
     if status.corrupt_frames:
         says = f"{status.corrupt_frames} damaged frames were passed over: check the disk, then taximeter rebuild"
         yield Finding("journal", Verdict.WRONG, says)
+
+
+def _retention(home: Path, keep_s: float) -> Iterator[Finding]:
+    """Whether calls that are old enough to go wait for their billing period."""
+    from analytics.question import moment
+    from analytics.source import open_source
+
+    before = moment(datetime.now(UTC) - timedelta(seconds=keep_s))
+    (found,) = open_source(home).table(_WAITING, (before,)).to_pylist()
+    if month := found["month"]:
+        says = (
+            f"calls of {month} are older than TAXIMETER_LEDGER_KEEP and stay: none goes before its billing period is "
+            f"closed: taximeter periods close {month}"
+        )
+        yield Finding("retention", Verdict.NOTE, says)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,15 +13,18 @@ import pytest
 
 from sidecar.bookkeeper import retention
 from sidecar.bookkeeper.batch import At
+from sidecar.bookkeeper.bookkeeping import Bookkeeping
 from sidecar.bookkeeper.days import SUMS, Rolled
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_deletes import Expired
 from sidecar.bookkeeper.retention import Keep, expire_calls, retire_journal
+from sidecar.commands.doctor import _retention
 from sidecar.core.clock import Clock
 from tests.support.days import close_month, from_days, roll_all, rolled
 from tests.support.ledger import SIDECAR, batches, finished, rows
-from tests.support.ledger_journal import Log, closing, segment, snapshot
+from tests.support.ledger_journal import Log, segment, snapshot
+from tests.support.ledger_journal import closing as closing_frame
 
 WEEK_S = 7 * 86400.0
 KEEP = Keep(journal_s=WEEK_S)
@@ -31,7 +35,7 @@ def journal(tmp_path: Path, ledger: Ledger) -> Path:
     """Three segments of a closed journal, all booked; the first two are older than a week."""
     journal = tmp_path / "journal"
     for number in (1, 2, 3):
-        ending = [closing()] if number == 3 else []
+        ending = [closing_frame()] if number == 3 else []
         path = segment(journal, number, [snapshot(number), finished(number), *ending])
         age_s = 0 if number == 3 else WEEK_S + 3600
         os.utime(path, (time.time() - age_s,) * 2)
@@ -133,6 +137,25 @@ def test_a_month_that_is_not_closed_keeps_its_calls_and_those_behind_it(dated: L
     roll_all(dated, TODAY)
     assert expired(dated) == Expired(waits_for=date(2026, 1, 1))
     assert rows(dated, "SELECT count(*) FROM calls") == [(20,)]
+
+
+def test_that_is_logged_once_and_doctor_tells_of_it(dated: Ledger, tmp_path: Path) -> None:
+    log = Log()
+    roll_all(dated, TODAY)
+    ingest = Ingest(tmp_path / "journal", dated, log, Clock())
+    keep = Keep(WEEK_S, ledger_s=1.0)
+    books = Bookkeeping(
+        ingest=ingest, ledger=dated, journal=tmp_path, keep=keep, exported=lambda: None, log=log, clock=Clock()
+    )
+    for _ in range(2):
+        books.turn()
+    assert [details["month"] for event, details in log.said if event == "retention_waits"] == ["2026-01"]
+    dated.close()
+    (found,) = _retention(tmp_path, 1.0)
+    assert "taximeter periods close 2026-01" in found.says
+    with closing(Ledger(tmp_path / "ledger.duckdb")) as ledger:
+        close_month(ledger, date(2026, 1, 1))
+    assert list(_retention(tmp_path, 1.0)) == []
 
 
 @pytest.mark.parametrize("half_way", [False, True], ids=["all-gone", "half-gone"])
