@@ -11,10 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from analytics.charges import month_of
 from analytics.question import BadQuestion
-from sidecar.bookkeeper import periods, usage_pages, usage_service
+from sidecar.bookkeeper import ledger_periods, usage_pages, usage_service
 from sidecar.bookkeeper.answering import Asking, Context, told
 from sidecar.bookkeeper.ingest import Progress
-from sidecar.bookkeeper.periods import Closing, Moment, NotClosable
+from sidecar.bookkeeper.ledger_periods import Closing, Moment, NotClosable
 from sidecar.core.clock import Clock
 from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.v1 import billing_pb2 as pb
@@ -36,7 +36,7 @@ class BillingService(billing_pb2_grpc.BillingServiceServicer):
             own = usage_service.workspace(context)
             asked = usage_service.ALL if everybody else request.workspace_id or own
             filters = usage_service.bound({"workspace": asked}, own, across=across)
-            question = periods.periods_question(filters)
+            question = ledger_periods.periods_question(filters)
             rows = self._asking.rows(question.sql, question.params, context)
             return pb.ListPeriodsResponse(periods=[_listed(row, whole=everybody) for row in rows])
         raise AssertionError("told aborts")
@@ -47,10 +47,10 @@ class BillingService(billing_pb2_grpc.BillingServiceServicer):
             try:
                 month = month_of(request.month)
                 if request.dry_run:
-                    found = periods.expected(self._asking.ledger, month, at, force=request.force)
+                    found = ledger_periods.expected(self._asking.ledger, month, at, force=request.force)
                     return pb.ClosePeriodResponse(period=_closing(found))
                 who = _actor(context)
-                found = periods.close(self._asking.ledger, month, who, at, force=request.force)
+                found = ledger_periods.close(self._asking.ledger, month, who, at, force=request.force)
             except BadQuestion as wrong:
                 raise usage_pages.invalid("month", str(wrong)) from None
             except NotClosable as why:

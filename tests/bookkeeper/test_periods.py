@@ -19,11 +19,11 @@ from analytics.exports import Format, Written, pieces
 from analytics.focus import Version, focus_question
 from analytics.focus_columns import layout
 from analytics.question import BadQuestion
-from sidecar.bookkeeper import maintenance, periods
+from sidecar.bookkeeper import ledger_periods, maintenance
 from sidecar.bookkeeper.batch import fold
 from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_periods import Moment, NotClosable
 from sidecar.bookkeeper.ledger_revisions import Rerating, revise
-from sidecar.bookkeeper.periods import Moment, NotClosable
 from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2
 from taximeter.v1 import metering_pb2
@@ -59,8 +59,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield made
 
 
-def close(ledger: Ledger, month: date, at: Moment = AT, *, force: bool = False) -> periods.Closing:
-    return periods.close(ledger, month, "local", at, force=force)
+def close(ledger: Ledger, month: date, at: Moment = AT, *, force: bool = False) -> ledger_periods.Closing:
+    return ledger_periods.close(ledger, month, "local", at, force=force)
 
 
 def csv(ledger: Ledger, month: date) -> bytes:
@@ -93,7 +93,7 @@ def rerate(ledger: Ledger, seq: int, picodollars: int, quantity: int, number: in
 
 
 def test_closing_tells_what_it_came_to(ledger: Ledger) -> None:
-    expected = periods.expected(ledger, OCTOBER, AT, force=False)
+    expected = ledger_periods.expected(ledger, OCTOBER, AT, force=False)
     done = close(ledger, OCTOBER)
     assert expected.cost_usd == done.cost_usd == Decimal("0.00225")
     assert done.corrections_usd == 0
@@ -114,7 +114,7 @@ def test_closing_tells_what_it_came_to(ledger: Ledger) -> None:
 )
 def test_what_cannot_be_closed_says_why(ledger: Ledger, month: date, at: Moment, why: str) -> None:
     with pytest.raises(NotClosable, match=why):
-        periods.expected(ledger, month, at, force=False)
+        ledger_periods.expected(ledger, month, at, force=False)
     with pytest.raises(NotClosable, match=why):
         close(ledger, month, at)
     assert rows(ledger, "FROM billed_costs") == rows(ledger, "FROM billing_periods") == []
@@ -191,17 +191,17 @@ def test_a_deleted_workspace_leaves_its_closed_months_and_is_no_correction(ledge
 
 def test_periods_are_listed_with_what_they_come_to(ledger: Ledger) -> None:
     close(ledger, OCTOBER)
-    question = periods.periods_question()
+    question = ledger_periods.periods_question()
     with ledger.reading() as reader:
         listed = reader.execute(question.sql, question.params).to_arrow_table().to_pylist()
     assert [(row["month"], row["closed_by"], row["cost_usd"]) for row in listed] == [
         (NOVEMBER, None, Decimal("0.000625")),
         (OCTOBER, "local", Decimal("0.00225")),
     ]
-    question = periods.periods_question({"workspace": "acme"})
+    question = ledger_periods.periods_question({"workspace": "acme"})
     assert rows(ledger, f"SELECT month FROM ({question.sql})", *question.params) == [(OCTOBER,)]
     with pytest.raises(BadQuestion, match="cannot be narrowed by 'alias'"):
-        periods.periods_question({"alias": "smart"})
+        ledger_periods.periods_question({"alias": "smart"})
 
 
 EVENT = st.one_of(

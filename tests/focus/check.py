@@ -21,7 +21,7 @@ from analytics.focus_files import Version, content
 from analytics.period import parse
 from analytics.source import FileSource
 from benchmarks.ledgers import make
-from sidecar.bookkeeper import periods
+from sidecar.bookkeeper import ledger_periods
 from sidecar.bookkeeper.ledger import Ledger
 from tests.support.focus import OCTOBER, book, call, on
 
@@ -57,7 +57,7 @@ def _ledger(path: Path) -> None:
         call(3, on(11, 20), [("cache_write", 7, "3.75"), ("cache_write_1h", 7, "0.123456789012")], owner="workspace"),
     ]
     with closing(Ledger(path)) as ledger:
-        periods.close(ledger, OCTOBER, "local", periods.Moment(end, end), force=True)
+        ledger_periods.close(ledger, OCTOBER, "local", ledger_periods.Moment(end, end), force=True)
         book(ledger, late)
 
 
