@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from analytics.answering import Source
-from analytics.dimensions import DIMENSIONS, OF_TARGET, OF_TIME, dimension, narrow
-from analytics.question import BadQuestion, Condition, Filters, Parameter, Question, every, moment, one_of, within
+from analytics.dimensions import OF_TARGET, narrow
+from analytics.period import Period
+from analytics.question import Condition, Filters, Parameter, Question, every, moment, one_of, within
 from taximeter import fallbacks
 
 Row = dict[str, Any]
@@ -21,9 +25,18 @@ OUTCOME = """ended_at, duration_ms, time_to_first_token_ms, input_tokens, cache_
  reasoning_tokens, usage_source, priced, cost_usd, cost_at_risk_usd, maybe_billed, error_type, fallback_used,
  fallback_reason, overhead_us"""
 """Columns that are NULL until a call is finished."""
+ALWAYS = Condition("true")
 SEARCHED = ("call_id", "request_id", "conversation_id", "trace_id")
-_EVERY_CALL = f"""(SELECT {LISTED}, tags, key_id, {OUTCOME} FROM ai_call_logs
- UNION ALL BY NAME SELECT {LISTED}, tags, key_id FROM ai_open_calls)"""  # noqa: S608 - columns of this module
+_ORDER = "ORDER BY started_at DESC, started_ns DESC, sidecar_id DESC, seq DESC LIMIT ?"
+"""Begins with a column as it is stored: so the ledger looks at the newest calls alone."""
+_OPEN = "(SELECT *, '' AS error_type, '' AS fallback_reason FROM ai_open_calls)"
+_STEPS = (timedelta(days=1), timedelta(days=8))
+"""How far back a list is looked for at first: rare ones are the only ones to need all of a long period."""
+_ABOUT = timedelta(hours=1)
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID = re.compile(f"[0-7][{_DIGITS}]{{25}}")
+_SOONEST, _LATEST = timedelta(days=1), timedelta(days=2)
+"""An attempt's start about its call's, see analytics.facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +52,21 @@ class Place:
         return cls(row["started_ns"], row["sidecar_id"], row["seq"])
 
 
-def involved(filters: Filters | None) -> list[Condition]:
+def involved(filters: Filters | None, tried: Condition = ALWAYS) -> list[Condition]:
     """Conditions on calls. A provider, model or key is one that the call went to, whoever answered it in the end.
 
-    Raises BadQuestion."""
+    `tried`: what is known of the attempts' starts. Raises BadQuestion."""
     return [
-        _went_to(name, wanted) if name in OF_TARGET else narrow(name, wanted)
+        _went_to(name, wanted, tried) if name in OF_TARGET else narrow(name, wanted)
         for name, wanted in (filters or {}).items()
     ]
 
 
-def _went_to(name: str, wanted: str | Sequence[str]) -> Condition:
+def _went_to(name: str, wanted: str | Sequence[str], tried: Condition) -> Condition:
     there = one_of(OF_TARGET[name], wanted)
     sql = f"""({there.sql} OR (sidecar_id, seq) IN
- (SELECT (sidecar_id, seq) FROM ai_call_attempts WHERE {there.sql}))"""  # noqa: S608 - a column's name, no values
-    return Condition(sql, (*there.params, *there.params))
+ (SELECT (sidecar_id, seq) FROM ai_call_attempts WHERE {there.sql} AND {tried.sql}))"""  # noqa: S608 - a column's name
+    return Condition(sql, (*there.params, *there.params, *tried.params))
 
 
 def calls_question(
@@ -69,31 +82,57 @@ def calls_question(
 
     `search`: part of an id (SEARCHED), upper and lower case alike. `after`: the place of the last row of the page
     before. Raises BadQuestion."""
-    asked = [within(start, end), *involved(filters)]
+    tried = within(start - _SOONEST, end + _LATEST)
+    asked = [within(start, end), *involved(filters, tried)]
     if search.strip():
         asked.append(_found(search.strip()))
     if after:
-        place: tuple[Parameter, ...] = (after.started_ns, after.sidecar_id, after.seq)
-        asked.append(Condition("(started_ns, sidecar_id, seq) < (?, ?, ?)", place))
+        place: tuple[Parameter, ...] = (after.started_ns // 1000, after.started_ns, after.sidecar_id, after.seq)
+        asked.append(Condition("started_at <= make_timestamp(?) AND (started_ns, sidecar_id, seq) < (?, ?, ?)", place))
     where = every(asked)
-    sql = f"""SELECT {LISTED}, {OUTCOME} FROM {_EVERY_CALL} WHERE {where.sql}
-ORDER BY started_ns DESC, sidecar_id DESC, seq DESC LIMIT ?"""  # noqa: S608 - pieces of this package, no values
-    return Question(sql, (*where.params, limit))
+    sql = f"""(SELECT {LISTED}, {OUTCOME} FROM ai_call_logs WHERE {where.sql} {_ORDER})
+UNION ALL BY NAME (SELECT {LISTED} FROM {_OPEN} WHERE {where.sql} {_ORDER}) {_ORDER}"""  # noqa: S608 - no values
+    return Question(sql, (*where.params, limit, *where.params, limit, limit))
+
+
+def newest(
+    source: Source, span: Period, filters: Filters | None = None, search: str = "", limit: int = 100
+) -> pa.Table:
+    """The period's last calls as `calls_question` has them, looked for from its end back. Raises BadQuestion.
+
+    The whole of a call's id is looked for about the time that it names, and elsewhere only if it is not there."""
+
+    def found(start: datetime, end: datetime) -> pa.Table:
+        question = calls_question(start, end, filters, search=search, limit=limit)
+        return source.table(question.sql, question.params)
+
+    named = begun(search)
+    if named and span.start <= named < span.end:
+        rows = found(max(span.start, named - _ABOUT), min(span.end, named + _ABOUT))
+        if rows.num_rows:
+            return rows
+    for start in (span.end - step for step in _STEPS if span.end - step > span.start):
+        rows = found(start, span.end)
+        if rows.num_rows >= limit:
+            return rows
+    return found(span.start, span.end)
+
+
+def begun(call_id: str) -> datetime | None:
+    """When the call of this id (a ULID) began, UTC; None for anything else, and for parts of one."""
+    text = call_id.strip().upper()
+    if not _ULID.fullmatch(text):
+        return None
+    elapsed_ms = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(text[:10])))
+    try:
+        return datetime.fromtimestamp(elapsed_ms / 1e3, UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _found(text: str) -> Condition:
     sql = " OR ".join(f"contains(lower({column}), lower(?))" for column in SEARCHED)
     return Condition(f"({sql})", (text,) * len(SEARCHED))
-
-
-def choices_question(start: datetime, end: datetime, name: str) -> Question:
-    """Column `value`: what a dimension had in the period, by name. A target's: wherever calls went. BadQuestion."""
-    if name in OF_TIME:
-        raise BadQuestion(f"{name!r} has no values to choose from; there are: {', '.join(DIMENSIONS)}")
-    asked, period = dimension(name), within(start, end)
-    table = "ai_call_attempts" if name in OF_TARGET else _EVERY_CALL
-    sql = f"SELECT DISTINCT {asked.expression} AS value FROM {table} WHERE {period.sql} ORDER BY value"  # noqa: S608
-    return Question(sql, (*asked.params, *period.params))
 
 
 @dataclass(frozen=True, slots=True)

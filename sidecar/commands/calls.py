@@ -29,13 +29,12 @@ def calls(
     *, since: str, filters: Mapping[str, str], limit: int, follow: bool, wide: bool = False, as_json: bool = False
 ) -> int:
     """Newest first; with `follow` the newest last, and then each as it ends. Returns an exit code."""
-    from analytics.calls import calls_question
+    from analytics.calls import newest
 
     span = period(since)
     with ledger() as source:
         began = datetime.now(UTC)
-        question = calls_question(span.start, span.end, filters, limit=limit)
-        rows = rows_of(source.table(question.sql, question.params))
+        rows = rows_of(newest(source, span, filters, limit=limit))
         if follow:
             _follow(source, began, filters, Lines(as_json=as_json, wide=wide), rows[::-1])
         elif as_json:

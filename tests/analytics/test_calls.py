@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.calls import Follower, Place, calls_question, choices_question, one_call
+from analytics.calls import Follower, Place, begun, calls_question, newest, one_call
 from analytics.overview import providers_question
-from analytics.question import BadQuestion
+from analytics.period import Period
 from analytics.source import open_source
 from sidecar.bookkeeper.batch import fold
 from sidecar.bookkeeper.ledger import Ledger
@@ -141,18 +140,27 @@ def test_a_follower_starts_where_it_is_told(home: Path) -> None:
     assert Follower(open_source(home), START + timedelta(hours=1)).fresh() == []
 
 
-def test_choices_are_the_values_there_were(home: Path) -> None:
-    def values(name: str) -> Iterator[str]:
-        yield from (row["value"] for row in ask(home / "ledger.duckdb", choices_question(START, END, name)))
-
-    assert [list(values(name)) for name in ("provider", "alias", "status")] == [
-        ["groq", "openai"], ["fast", "smart"], ["ok", "open", "refused"]
-    ]  # fmt: skip
+def test_the_newest_are_found_wherever_the_period_has_them(home: Path) -> None:
+    """One call is from weeks before the last day, where a list is looked for first."""
+    source, span = open_source(home), Period(START - timedelta(days=40), END + timedelta(days=20))
+    assert [newest(source, span, limit=limit)["seq"].to_pylist() for limit in (1, 9)] == [[3], [3, 2, 1]]
 
 
-def test_times_are_not_choices() -> None:
-    with pytest.raises(BadQuestion, match="day"):
-        choices_question(START, END, "day")
+@pytest.mark.parametrize("days", [pytest.param(0, id="where-it-says"), pytest.param(-9, id="elsewhere")])
+def test_a_whole_call_id_is_found_wherever_it_is(tmp_path: Path, days: int) -> None:
+    call_id = "01KBAR0000" + "7" * 16
+    named = begun(f" {call_id.lower()} ")
+    assert named is not None
+    started = named + timedelta(days=days)
+    record = settled(1, ns(started), [], CallStatus.REFUSED, call_id=call_id)
+    build(tmp_path / "ledger.duckdb", [record, settled(2, ns(started), [], CallStatus.REFUSED)])
+    span = Period(named - timedelta(days=20), named + timedelta(days=20))
+    assert newest(open_source(tmp_path), span, search=call_id.lower())["seq"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("text", ["", "01KBAR", "8" + "0" * 25, "U" * 26, "f" * 32])
+def test_what_is_no_call_id_names_no_time(text: str) -> None:
+    assert begun(text) is None
 
 
 def test_providers_count_attempts(home: Path) -> None:

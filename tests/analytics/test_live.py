@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.calls import Follower, calls_question, choices_question, one_call
+from analytics.calls import Follower, calls_question, one_call
+from analytics.choices import choices_question
 from analytics.exports import Format, count_question, export_question, ledger_position, write
 from analytics.latency import latency_question
 from analytics.overview import course_question, providers_question
@@ -61,7 +62,7 @@ QUESTIONS = {
     "providers": providers_question(START, END),
     "latency": latency_question(START, END, ["provider"], {"tag:team": "red"}),
     "calls": calls_question(START, END, {"provider": "groq", "status": ["ok"]}, search="01k"),
-    "choices": choices_question(START, END, "provider"),
+    "choices": choices_question(WEEK),
     "count": count_question(START, END, {"provider": "groq"}),
 }
 
