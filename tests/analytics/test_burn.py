@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.burn import budgets, burn
+from analytics.burn import budgets, burn, course_question
 from analytics.forecast import EVEN, forecast, stretches
 from analytics.outlook import forecasts
 from analytics.source import Source, open_source
-from tests.support.analytics import ns
+from sidecar.bookkeeper import budget_spent
+from sidecar.bookkeeper.ledger import Ledger
+from sidecar.core.money import to_usd
+from tests.support.analytics import START, ask, ns
+from tests.support.analytics_week import week
 from tests.support.reported import Try, budget, call, ledger_of
 
 MONDAY = datetime(2025, 11, 3, tzinfo=UTC)
@@ -176,6 +181,37 @@ def test_a_course_comes_to_what_was_counted(source: Source, name: str, unit: str
     assert found["spent"][-1] == spent
     assert found["at"][-1] == NOW.replace(tzinfo=None)
     assert found["spent"].is_sorted()
+
+
+@pytest.fixture(scope="module")
+def everyday(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A week of calls, some unpriced, some at risk, a third of them of another workspace."""
+    records = [replace(record, workspace="other" if record.seq % 3 == 0 else "default")
+               for record in week(START + 7 * DAY, 300)]  # fmt: skip
+    return ledger_of(tmp_path_factory.mktemp("home") / "ledger.duckdb", records)
+
+
+SUBJECTS = {"workspace": "", "alias": "smart", "caller": "batch", "key": "openai-1"}
+
+
+@pytest.mark.parametrize("workspace", ["default", "other"])
+@pytest.mark.parametrize("hours", [36, 24 * 5], ids=["by the hour", "by the day"])
+def test_a_course_counts_by_the_rule_that_budgets_are_opened_by(everyday: Path, workspace: str, hours: int) -> None:
+    start, end = START + 30 * HOUR, START + (30 + hours) * HOUR
+    ledger = Ledger(everyday)
+    opened = {
+        scope: budget_spent.budget_spent(ledger, budget_spent.Question(
+            workspace, scope, subject, ns(start), ns(end), count_at_risk=True))
+        for scope, subject in SUBJECTS.items()
+    }  # fmt: skip
+    ledger.close()
+    for scope, spent in opened.items():
+        counted = {"usd": to_usd(spent.picodollars), "tokens": spent.tokens, "requests": spent.requests}
+        assert spent.requests > 0
+        for unit, amount in counted.items():
+            asked = {"unit": unit, "scope": scope, "workspace": workspace, "subject": SUBJECTS[scope]}
+            rows = ask(everyday, course_question(asked, start, end))
+            assert sum(row["perhaps"] for row in rows) == amount, (scope, unit)
 
 
 def test_a_budget_that_is_not_there_has_no_course(source: Source) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics.period import Period
-from analytics.providers import COLUMNS, compared
+from analytics.providers import COLUMNS, compared, side_by_side
 from analytics.question import BadQuestion
 from analytics.source import Source, open_source
 from tests.support.analytics import START
@@ -88,6 +90,23 @@ def test_percentiles_weigh_as_the_means_do(sides: pl.DataFrame) -> None:
     found = row(sides, "anthropic")
     assert found["p50_ms"] == pytest.approx(2000, rel=0.02)
     assert found["p95_ms"] == pytest.approx(8000, rel=0.02)
+
+
+_CLASS = st.tuples(st.integers(30, 10**6), st.integers(30, 10**6), st.floats(1, 1e5))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(_CLASS, min_size=1, max_size=6))
+def test_who_is_alike_on_every_size_is_alike_whatever_the_mix(sizes: list[tuple[int, int, float]]) -> None:
+    strata = pl.DataFrame([
+        {"alias": "smart", "operation": "chat", "prompt_class": place, "target": target, "attempts": count,
+         "answered": count, "ms": ms * count, "tokens": count, "cost_usd": Decimal(count), "unpriced": 0}
+        for place, (here, there, ms) in enumerate(sizes) for target, count in (("x", here), ("y", there))
+    ], schema_overrides={"cost_usd": pl.Decimal(38, 12)})  # fmt: skip
+    times = strata.select("alias", "operation", "prompt_class", "target", pl.lit(1.0).alias("ms"), times="answered")
+    left, right = side_by_side(strata, times).to_dicts()
+    assert left["mean_ms"] == pytest.approx(right["mean_ms"])
+    assert left["usd_per_1k"] == pytest.approx(right["usd_per_1k"]) == Decimal(1000)
 
 
 def test_models_can_be_compared_too(source: Source) -> None:
