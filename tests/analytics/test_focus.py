@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from analytics.focus_files import content
 from analytics.period import parse
 from analytics.question import BadQuestion
 from analytics.source import FileSource
+from sidecar.commands import export_focus
 from sidecar.core.call import UsageSource
 from sidecar.pricing.card import INPUT_METERS, OTHER_METERS, OUTPUT_METERS
 from tests.support.analytics import build
@@ -220,6 +222,20 @@ def test_a_manifest_counts_what_is_not_in_the_file(home: Path) -> None:
     assert found == {"unpriced_calls": 1, "unpriced_tokens": 1200}
 
 
+def test_the_command_line_writes_a_file_and_a_manifest(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TAXIMETER_HOME", str(home))
+    assert export_focus.export("csv", "1.2", since="2026-10", filters=[], output="", as_json=False) == 0
+    assert "focus-1.2-2026-10.csv: 17 FOCUS 1.2 rows, $" in capfd.readouterr().err
+    manifest = json.loads((tmp_path / "focus-1.2-2026-10.csv.manifest.json").read_bytes())
+    assert (manifest["rows"], manifest["unpriced_calls"], manifest["unpriced_tokens"]) == (17, 1, 1200)
+    with pytest.raises(typer.Exit) as left:
+        export_focus.export("csv", "1.2", since="36h", filters=[], output="", as_json=False)
+    assert (left.value.exit_code, "charges are of whole months" in capfd.readouterr().err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("period", "expected"),
     [
@@ -241,7 +257,7 @@ def test_files_are_of_whole_months(period: str, expected: str) -> None:
     assert expected in found
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**14), st.integers(0, 1)), min_size=1, max_size=6))
 def test_odd_prices_lose_nothing(drawn: list[tuple[int, int, int]]) -> None:
     """To the picodollar, whatever the price: up to twelve decimals."""

@@ -211,7 +211,7 @@ EVENT = st.one_of(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(EVENT, min_size=3, max_size=9))
 def test_all_files_together_are_the_ledger(events: list[tuple[str, int, int, int]]) -> None:
     """Whatever comes late, is priced anew or closed, in any order."""

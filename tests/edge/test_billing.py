@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import typer
 
+from sidecar.commands import periods as command
 from taximeter import errors
 from taximeter.v1 import billing_pb2 as pb
 from taximeter.v1 import usage_pb2
@@ -96,6 +101,35 @@ async def test_a_workspace_sees_its_own_costs(at: Tenants) -> None:
             await listed(at, viewer, workspace="default")
         with pytest.raises(errors.PermissionDenied):
             await close(at, viewer)
+
+
+async def test_the_command_line_closes_and_lists(
+    at: Tenants, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TAXIMETER_TOKEN", raising=False)
+
+    async def run(month: str = MONTH, *, dry_run: bool = False, yes: bool = True) -> str:
+        """What it says on standard output."""
+        how: dict[str, Any] = {"dry_run": dry_run, "force": False, "yes": yes, "as_json": False}
+        await asyncio.to_thread(command.close, month, **how, address=at.socket)
+        return capfd.readouterr().out
+
+    with books(at):
+        assert (await run(dry_run=True)).startswith("would close 2026-01: $0.")
+        said = await run()
+        assert re.fullmatch(r"closed 2026-01: \$0\.\d+, [\d,]+ rows; SHA-256 of its CSV: [0-9a-f]{64}\n", said)
+        await asyncio.to_thread(command.list_, "", wide=False, address=at.socket, as_json=True)
+        (line,) = map(json.loads, capfd.readouterr().out.splitlines())
+        assert (line["month"], line["closed"], line["correctionsUsd"]) == (MONTH, True, "0.000000000000")
+        await asyncio.to_thread(command.list_, "", wide=True, address=at.socket, as_json=False)
+        assert line["sha256"] in capfd.readouterr().out
+        with pytest.raises(typer.Exit):
+            await run()
+        assert "the next one is 2026-02. (PERIOD_NOT_CLOSABLE)" in capfd.readouterr().err
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        with pytest.raises(typer.Exit):
+            await run("2026-02", yes=False)
+        assert "say --yes where nobody can be asked" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("month", ["", "2026", "2026-13", "October", "2026-01-01"])
