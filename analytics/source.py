@@ -44,9 +44,9 @@ __all__ = [
 
 Answer = TypeVar("Answer")
 
-_ROWS = 16_384
+_ROWS = 8_192
 """In a batch from the file."""
-_STREAM_MEMORY = "256MB"
+_STREAM_MEMORY = "128MB"
 """For an answer that is taken piece by piece: an export is to leave the machine its memory. What must be sorted first
 spills to disk."""
 _SUMMED_SINCE = 5

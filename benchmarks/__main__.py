@@ -4,7 +4,7 @@ import importlib
 import platform
 import sys
 
-ALL = ("startup", "parts", "budgets", "calls", "visibility")
+ALL = ("startup", "parts", "budgets", "calls", "visibility", "exports")
 
 
 def main() -> None:
