@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from taximeter.v1 import metering_pb2 as taximeter_dot_v1_dot_metering__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18taximeter/v1/usage.proto\x12\x0ctaximeter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btaximeter/v1/metering.proto\"\\\n\x06Period\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x01\n\x11QueryUsageRequest\x12$\n\x06period\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Period\x12.\n\x08group_by\x18\x02 \x03(\x0e\x32\x1c.taximeter.v1.UsageDimension\x12=\n\x07\x66ilters\x18\x03 \x03(\x0b\x32,.taximeter.v1.QueryUsageRequest.FiltersEntry\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x1a.\n\x0c\x46iltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe1\x02\n\x08UsageRow\x12\x30\n\x05group\x18\x01 \x03(\x0b\x32!.taximeter.v1.UsageRow.GroupEntry\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x03 \x01(\x03\x12\x11\n\tfallbacks\x18\x04 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x06 \x01(\x03\x12\x15\n\routput_tokens\x18\x07 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x08 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\t \x01(\t\x12\x16\n\x0eunpriced_calls\x18\n \x01(\x03\x12\x17\n\x0f\x65stimated_calls\x18\x0b \x01(\x03\x12\x0e\n\x06p50_ms\x18\x0c \x01(\x01\x12\x0e\n\x06p95_ms\x18\r \x01(\x01\x1a,\n\nGroupEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"z\n\x12QueryUsageResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.taximeter.v1.UsageRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\x05total\x18\x03 \x01(\x0b\x32\x16.taximeter.v1.UsageRow\"!\n\x0eGetCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\xab\x02\n\x0fGetCallResponse\x12(\n\x08metering\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.Metering\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x12\n\nerror_type\x18\x04 \x01(\t\x12\x11\n\toperation\x18\x05 \x01(\t\x12\x10\n\x08streamed\x18\x06 \x01(\x08\x12.\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x04tags\x18\x08 \x03(\x0b\x32\'.taximeter.v1.GetCallResponse.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x82\x02\n\x12\x45xportUsageRequest\x12$\n\x06period\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Period\x12*\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1a.taximeter.v1.ExportFormat\x12>\n\x07\x66ilters\x18\x03 \x03(\x0b\x32-.taximeter.v1.ExportUsageRequest.FiltersEntry\x12*\n\x06layout\x18\x04 \x01(\x0e\x32\x1a.taximeter.v1.ExportLayout\x1a.\n\x0c\x46iltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x02\n\x0e\x45xportManifest\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\x02 \x01(\t\x12\x16\n\x0eunpriced_calls\x18\x03 \x01(\x03\x12\x17\n\x0f\x65stimated_calls\x18\x04 \x01(\x03\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12I\n\x0fledger_position\x18\x06 \x03(\x0b\x32\x30.taximeter.v1.ExportManifest.LedgerPositionEntry\x12\x17\n\x0funpriced_tokens\x18\x07 \x01(\x03\x1a\x35\n\x13LedgerPositionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"_\n\x13\x45xportUsageResponse\x12\x0e\n\x04\x64\x61ta\x18\x01 \x01(\x0cH\x00\x12\x30\n\x08manifest\x18\x02 \x01(\x0b\x32\x1c.taximeter.v1.ExportManifestH\x00\x42\x06\n\x04part*\xc7\x02\n\x0eUsageDimension\x12\x1f\n\x1bUSAGE_DIMENSION_UNSPECIFIED\x10\x00\x12\x17\n\x13USAGE_DIMENSION_DAY\x10\x01\x12\x18\n\x14USAGE_DIMENSION_HOUR\x10\x02\x12\x1c\n\x18USAGE_DIMENSION_PROVIDER\x10\x03\x12\x19\n\x15USAGE_DIMENSION_MODEL\x10\x04\x12\x19\n\x15USAGE_DIMENSION_ALIAS\x10\x05\x12\x1d\n\x19USAGE_DIMENSION_WORKSPACE\x10\x06\x12\x1a\n\x16USAGE_DIMENSION_CALLER\x10\x07\x12\x1d\n\x19USAGE_DIMENSION_OPERATION\x10\x08\x12\x1a\n\x16USAGE_DIMENSION_STATUS\x10\t\x12\x17\n\x13USAGE_DIMENSION_KEY\x10\n*}\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XPORT_FORMAT_CSV\x10\x01\x12\x19\n\x15\x45XPORT_FORMAT_PARQUET\x10\x02\x12\x1c\n\x18\x45XPORT_FORMAT_JSON_LINES\x10\x03*\x80\x01\n\x0c\x45xportLayout\x12\x1d\n\x19\x45XPORT_LAYOUT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45XPORT_LAYOUT_CALLS\x10\x01\x12\x1b\n\x17\x45XPORT_LAYOUT_FOCUS_1_2\x10\x02\x12\x1b\n\x17\x45XPORT_LAYOUT_FOCUS_1_4\x10\x03\x32\xfd\x01\n\x0cUsageService\x12O\n\nQueryUsage\x12\x1f.taximeter.v1.QueryUsageRequest\x1a .taximeter.v1.QueryUsageResponse\x12\x46\n\x07GetCall\x12\x1c.taximeter.v1.GetCallRequest\x1a\x1d.taximeter.v1.GetCallResponse\x12T\n\x0b\x45xportUsage\x12 .taximeter.v1.ExportUsageRequest\x1a!.taximeter.v1.ExportUsageResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18taximeter/v1/usage.proto\x12\x0ctaximeter.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btaximeter/v1/metering.proto\"\\\n\x06Period\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x02\n\x11QueryUsageRequest\x12$\n\x06period\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Period\x12.\n\x08group_by\x18\x02 \x03(\x0e\x32\x1c.taximeter.v1.UsageDimension\x12=\n\x07\x66ilters\x18\x03 \x03(\x0b\x32,.taximeter.v1.QueryUsageRequest.FiltersEntry\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x15\n\rgroup_by_tags\x18\x06 \x03(\t\x1a.\n\x0c\x46iltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf1\x02\n\x08UsageRow\x12\x30\n\x05group\x18\x01 \x03(\x0b\x32!.taximeter.v1.UsageRow.GroupEntry\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x03 \x01(\x03\x12\x11\n\tfallbacks\x18\x04 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x06 \x01(\x03\x12\x15\n\routput_tokens\x18\x07 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x08 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\t \x01(\t\x12\x16\n\x0eunpriced_calls\x18\n \x01(\x03\x12\x17\n\x0f\x65stimated_calls\x18\x0b \x01(\x03\x12\x0e\n\x06p50_ms\x18\x0c \x01(\x01\x12\x0e\n\x06p95_ms\x18\r \x01(\x01\x12\x0e\n\x06p99_ms\x18\x0e \x01(\x01\x1a,\n\nGroupEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8f\x01\n\x12QueryUsageResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.taximeter.v1.UsageRow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\x05total\x18\x03 \x01(\x0b\x32\x16.taximeter.v1.UsageRow\x12\x13\n\x0b\x61pproximate\x18\x04 \x01(\x08\"!\n\x0eGetCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\xab\x02\n\x0fGetCallResponse\x12(\n\x08metering\x18\x01 \x01(\x0b\x32\x16.taximeter.v1.Metering\x12\x11\n\tworkspace\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x12\n\nerror_type\x18\x04 \x01(\t\x12\x11\n\toperation\x18\x05 \x01(\t\x12\x10\n\x08streamed\x18\x06 \x01(\x08\x12.\n\nstarted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x04tags\x18\x08 \x03(\x0b\x32\'.taximeter.v1.GetCallResponse.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x82\x02\n\x12\x45xportUsageRequest\x12$\n\x06period\x18\x01 \x01(\x0b\x32\x14.taximeter.v1.Period\x12*\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1a.taximeter.v1.ExportFormat\x12>\n\x07\x66ilters\x18\x03 \x03(\x0b\x32-.taximeter.v1.ExportUsageRequest.FiltersEntry\x12*\n\x06layout\x18\x04 \x01(\x0e\x32\x1a.taximeter.v1.ExportLayout\x1a.\n\x0c\x46iltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x02\n\x0e\x45xportManifest\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\x02 \x01(\t\x12\x16\n\x0eunpriced_calls\x18\x03 \x01(\x03\x12\x17\n\x0f\x65stimated_calls\x18\x04 \x01(\x03\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12I\n\x0fledger_position\x18\x06 \x03(\x0b\x32\x30.taximeter.v1.ExportManifest.LedgerPositionEntry\x12\x17\n\x0funpriced_tokens\x18\x07 \x01(\x03\x1a\x35\n\x13LedgerPositionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"_\n\x13\x45xportUsageResponse\x12\x0e\n\x04\x64\x61ta\x18\x01 \x01(\x0cH\x00\x12\x30\n\x08manifest\x18\x02 \x01(\x0b\x32\x1c.taximeter.v1.ExportManifestH\x00\x42\x06\n\x04part*\xb4\x04\n\x0eUsageDimension\x12\x1f\n\x1bUSAGE_DIMENSION_UNSPECIFIED\x10\x00\x12\x17\n\x13USAGE_DIMENSION_DAY\x10\x01\x12\x18\n\x14USAGE_DIMENSION_HOUR\x10\x02\x12\x1c\n\x18USAGE_DIMENSION_PROVIDER\x10\x03\x12\x19\n\x15USAGE_DIMENSION_MODEL\x10\x04\x12\x19\n\x15USAGE_DIMENSION_ALIAS\x10\x05\x12\x1d\n\x19USAGE_DIMENSION_WORKSPACE\x10\x06\x12\x1a\n\x16USAGE_DIMENSION_CALLER\x10\x07\x12\x1d\n\x19USAGE_DIMENSION_OPERATION\x10\x08\x12\x1a\n\x16USAGE_DIMENSION_STATUS\x10\t\x12\x17\n\x13USAGE_DIMENSION_KEY\x10\n\x12\x19\n\x15USAGE_DIMENSION_MONTH\x10\x0b\x12\x18\n\x14USAGE_DIMENSION_WEEK\x10\x0c\x12\x1a\n\x16USAGE_DIMENSION_MINUTE\x10\r\x12\x1d\n\x19USAGE_DIMENSION_KEY_OWNER\x10\x0e\x12\x1e\n\x1aUSAGE_DIMENSION_ERROR_TYPE\x10\x0f\x12\x1c\n\x18USAGE_DIMENSION_STREAMED\x10\x10\x12\x18\n\x14USAGE_DIMENSION_TASK\x10\x11\x12#\n\x1fUSAGE_DIMENSION_FALLBACK_REASON\x10\x12*}\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XPORT_FORMAT_CSV\x10\x01\x12\x19\n\x15\x45XPORT_FORMAT_PARQUET\x10\x02\x12\x1c\n\x18\x45XPORT_FORMAT_JSON_LINES\x10\x03*\x80\x01\n\x0c\x45xportLayout\x12\x1d\n\x19\x45XPORT_LAYOUT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45XPORT_LAYOUT_CALLS\x10\x01\x12\x1b\n\x17\x45XPORT_LAYOUT_FOCUS_1_2\x10\x02\x12\x1b\n\x17\x45XPORT_LAYOUT_FOCUS_1_4\x10\x03\x32\xfd\x01\n\x0cUsageService\x12O\n\nQueryUsage\x12\x1f.taximeter.v1.QueryUsageRequest\x1a .taximeter.v1.QueryUsageResponse\x12\x46\n\x07GetCall\x12\x1c.taximeter.v1.GetCallRequest\x1a\x1d.taximeter.v1.GetCallResponse\x12T\n\x0b\x45xportUsage\x12 .taximeter.v1.ExportUsageRequest\x1a!.taximeter.v1.ExportUsageResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,40 +43,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTUSAGEREQUEST_FILTERSENTRY']._serialized_options = b'8\001'
   _globals['_EXPORTMANIFEST_LEDGERPOSITIONENTRY']._loaded_options = None
   _globals['_EXPORTMANIFEST_LEDGERPOSITIONENTRY']._serialized_options = b'8\001'
-  _globals['_USAGEDIMENSION']._serialized_start=1903
-  _globals['_USAGEDIMENSION']._serialized_end=2230
-  _globals['_EXPORTFORMAT']._serialized_start=2232
-  _globals['_EXPORTFORMAT']._serialized_end=2357
-  _globals['_EXPORTLAYOUT']._serialized_start=2360
-  _globals['_EXPORTLAYOUT']._serialized_end=2488
+  _globals['_USAGEDIMENSION']._serialized_start=1964
+  _globals['_USAGEDIMENSION']._serialized_end=2528
+  _globals['_EXPORTFORMAT']._serialized_start=2530
+  _globals['_EXPORTFORMAT']._serialized_end=2655
+  _globals['_EXPORTLAYOUT']._serialized_start=2658
+  _globals['_EXPORTLAYOUT']._serialized_end=2786
   _globals['_PERIOD']._serialized_start=104
   _globals['_PERIOD']._serialized_end=196
   _globals['_QUERYUSAGEREQUEST']._serialized_start=199
-  _globals['_QUERYUSAGEREQUEST']._serialized_end=454
-  _globals['_QUERYUSAGEREQUEST_FILTERSENTRY']._serialized_start=408
-  _globals['_QUERYUSAGEREQUEST_FILTERSENTRY']._serialized_end=454
-  _globals['_USAGEROW']._serialized_start=457
-  _globals['_USAGEROW']._serialized_end=810
-  _globals['_USAGEROW_GROUPENTRY']._serialized_start=766
-  _globals['_USAGEROW_GROUPENTRY']._serialized_end=810
-  _globals['_QUERYUSAGERESPONSE']._serialized_start=812
-  _globals['_QUERYUSAGERESPONSE']._serialized_end=934
-  _globals['_GETCALLREQUEST']._serialized_start=936
-  _globals['_GETCALLREQUEST']._serialized_end=969
-  _globals['_GETCALLRESPONSE']._serialized_start=972
-  _globals['_GETCALLRESPONSE']._serialized_end=1271
-  _globals['_GETCALLRESPONSE_TAGSENTRY']._serialized_start=1228
-  _globals['_GETCALLRESPONSE_TAGSENTRY']._serialized_end=1271
-  _globals['_EXPORTUSAGEREQUEST']._serialized_start=1274
-  _globals['_EXPORTUSAGEREQUEST']._serialized_end=1532
-  _globals['_EXPORTUSAGEREQUEST_FILTERSENTRY']._serialized_start=408
-  _globals['_EXPORTUSAGEREQUEST_FILTERSENTRY']._serialized_end=454
-  _globals['_EXPORTMANIFEST']._serialized_start=1535
-  _globals['_EXPORTMANIFEST']._serialized_end=1803
-  _globals['_EXPORTMANIFEST_LEDGERPOSITIONENTRY']._serialized_start=1750
-  _globals['_EXPORTMANIFEST_LEDGERPOSITIONENTRY']._serialized_end=1803
-  _globals['_EXPORTUSAGERESPONSE']._serialized_start=1805
-  _globals['_EXPORTUSAGERESPONSE']._serialized_end=1900
-  _globals['_USAGESERVICE']._serialized_start=2491
-  _globals['_USAGESERVICE']._serialized_end=2744
+  _globals['_QUERYUSAGEREQUEST']._serialized_end=477
+  _globals['_QUERYUSAGEREQUEST_FILTERSENTRY']._serialized_start=431
+  _globals['_QUERYUSAGEREQUEST_FILTERSENTRY']._serialized_end=477
+  _globals['_USAGEROW']._serialized_start=480
+  _globals['_USAGEROW']._serialized_end=849
+  _globals['_USAGEROW_GROUPENTRY']._serialized_start=805
+  _globals['_USAGEROW_GROUPENTRY']._serialized_end=849
+  _globals['_QUERYUSAGERESPONSE']._serialized_start=852
+  _globals['_QUERYUSAGERESPONSE']._serialized_end=995
+  _globals['_GETCALLREQUEST']._serialized_start=997
+  _globals['_GETCALLREQUEST']._serialized_end=1030
+  _globals['_GETCALLRESPONSE']._serialized_start=1033
+  _globals['_GETCALLRESPONSE']._serialized_end=1332
+  _globals['_GETCALLRESPONSE_TAGSENTRY']._serialized_start=1289
+  _globals['_GETCALLRESPONSE_TAGSENTRY']._serialized_end=1332
+  _globals['_EXPORTUSAGEREQUEST']._serialized_start=1335
+  _globals['_EXPORTUSAGEREQUEST']._serialized_end=1593
+  _globals['_EXPORTUSAGEREQUEST_FILTERSENTRY']._serialized_start=431
+  _globals['_EXPORTUSAGEREQUEST_FILTERSENTRY']._serialized_end=477
+  _globals['_EXPORTMANIFEST']._serialized_start=1596
+  _globals['_EXPORTMANIFEST']._serialized_end=1864
+  _globals['_EXPORTMANIFEST_LEDGERPOSITIONENTRY']._serialized_start=1811
+  _globals['_EXPORTMANIFEST_LEDGERPOSITIONENTRY']._serialized_end=1864
+  _globals['_EXPORTUSAGERESPONSE']._serialized_start=1866
+  _globals['_EXPORTUSAGERESPONSE']._serialized_end=1961
+  _globals['_USAGESERVICE']._serialized_start=2789
+  _globals['_USAGESERVICE']._serialized_end=3042
 # @@protoc_insertion_point(module_scope)

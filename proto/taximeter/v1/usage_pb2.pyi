@@ -38,6 +38,19 @@ class _UsageDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageD
     USAGE_DIMENSION_OPERATION: _UsageDimension.ValueType  # 8
     USAGE_DIMENSION_STATUS: _UsageDimension.ValueType  # 9
     USAGE_DIMENSION_KEY: _UsageDimension.ValueType  # 10
+    USAGE_DIMENSION_MONTH: _UsageDimension.ValueType  # 11
+    USAGE_DIMENSION_WEEK: _UsageDimension.ValueType  # 12
+    """Begins on Monday."""
+    USAGE_DIMENSION_MINUTE: _UsageDimension.ValueType  # 13
+    USAGE_DIMENSION_KEY_OWNER: _UsageDimension.ValueType  # 14
+    USAGE_DIMENSION_ERROR_TYPE: _UsageDimension.ValueType  # 15
+    """Of the call; beside provider, model, key and key_owner, tokens and cost are by the attempt's own."""
+    USAGE_DIMENSION_STREAMED: _UsageDimension.ValueType  # 16
+    """"true" | "false" """
+    USAGE_DIMENSION_TASK: _UsageDimension.ValueType  # 17
+    """Of whole calls: not together with provider, model, key and key_owner."""
+    USAGE_DIMENSION_FALLBACK_REASON: _UsageDimension.ValueType  # 18
+    """Of whole calls, as TASK is."""
 
 class UsageDimension(_UsageDimension, metaclass=_UsageDimensionEnumTypeWrapper): ...
 
@@ -52,6 +65,19 @@ USAGE_DIMENSION_CALLER: UsageDimension.ValueType  # 7
 USAGE_DIMENSION_OPERATION: UsageDimension.ValueType  # 8
 USAGE_DIMENSION_STATUS: UsageDimension.ValueType  # 9
 USAGE_DIMENSION_KEY: UsageDimension.ValueType  # 10
+USAGE_DIMENSION_MONTH: UsageDimension.ValueType  # 11
+USAGE_DIMENSION_WEEK: UsageDimension.ValueType  # 12
+"""Begins on Monday."""
+USAGE_DIMENSION_MINUTE: UsageDimension.ValueType  # 13
+USAGE_DIMENSION_KEY_OWNER: UsageDimension.ValueType  # 14
+USAGE_DIMENSION_ERROR_TYPE: UsageDimension.ValueType  # 15
+"""Of the call; beside provider, model, key and key_owner, tokens and cost are by the attempt's own."""
+USAGE_DIMENSION_STREAMED: UsageDimension.ValueType  # 16
+""""true" | "false" """
+USAGE_DIMENSION_TASK: UsageDimension.ValueType  # 17
+"""Of whole calls: not together with provider, model, key and key_owner."""
+USAGE_DIMENSION_FALLBACK_REASON: UsageDimension.ValueType  # 18
+"""Of whole calls, as TASK is."""
 Global___UsageDimension: _TypeAlias = UsageDimension  # noqa: Y015
 
 class _ExportFormat:
@@ -159,6 +185,7 @@ class QueryUsageRequest(_message.Message):
     FILTERS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    GROUP_BY_TAGS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most 1000; 0 = 100."""
     page_token: _builtins.str
@@ -168,7 +195,11 @@ class QueryUsageRequest(_message.Message):
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[Global___UsageDimension.ValueType]: ...
     @_builtins.property
     def filters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Dimension name in lower case ("provider") -> value."""
+        """Dimension name in lower case ("provider"), or "tag:<key>" -> value."""
+
+    @_builtins.property
+    def group_by_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of tags to group by, after `group_by`."""
 
     def __init__(
         self,
@@ -178,10 +209,11 @@ class QueryUsageRequest(_message.Message):
         filters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        group_by_tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "group_by", b"group_by", "page_size", b"page_size", "page_token", b"page_token", "period", b"period"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "group_by", b"group_by", "group_by_tags", b"group_by_tags", "page_size", b"page_size", "page_token", b"page_token", "period", b"period"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,6 +256,7 @@ class UsageRow(_message.Message):
     ESTIMATED_CALLS_FIELD_NUMBER: _builtins.int
     P50_MS_FIELD_NUMBER: _builtins.int
     P95_MS_FIELD_NUMBER: _builtins.int
+    P99_MS_FIELD_NUMBER: _builtins.int
     calls: _builtins.int
     errors: _builtins.int
     fallbacks: _builtins.int
@@ -234,12 +267,16 @@ class UsageRow(_message.Message):
     cost_usd: _builtins.str
     """Decimal USD of the priced calls, exact: "12.000000345000"."""
     unpriced_calls: _builtins.int
+    """Grouped or filtered by provider, model, key or key_owner: attempts there, as tokens and cost are."""
     estimated_calls: _builtins.int
+    """Likewise."""
     p50_ms: _builtins.float
+    """Percentiles of answered calls; see QueryUsageResponse.approximate."""
     p95_ms: _builtins.float
+    p99_ms: _builtins.float
     @_builtins.property
     def group(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Dimension name in lower case -> value."""
+        """Dimension name in lower case, or "tag:<key>" -> value."""
 
     def __init__(
         self,
@@ -257,10 +294,11 @@ class UsageRow(_message.Message):
         estimated_calls: _builtins.int = ...,
         p50_ms: _builtins.float = ...,
         p95_ms: _builtins.float = ...,
+        p99_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "calls", b"calls", "cost_usd", b"cost_usd", "errors", b"errors", "estimated_calls", b"estimated_calls", "fallbacks", b"fallbacks", "group", b"group", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "p50_ms", b"p50_ms", "p95_ms", b"p95_ms", "reasoning_tokens", b"reasoning_tokens", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "calls", b"calls", "cost_usd", b"cost_usd", "errors", b"errors", "estimated_calls", b"estimated_calls", "fallbacks", b"fallbacks", "group", b"group", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "p50_ms", b"p50_ms", "p95_ms", b"p95_ms", "p99_ms", b"p99_ms", "reasoning_tokens", b"reasoning_tokens", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,7 +311,10 @@ class QueryUsageResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
+    approximate: _builtins.bool
+    """Percentiles of the rows or of the total are within 2 % of the exact ones: of long periods they come from bins."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRow]: ...
     @_builtins.property
@@ -286,10 +327,11 @@ class QueryUsageResponse(_message.Message):
         rows: _abc.Iterable[Global___UsageRow] | None = ...,
         next_page_token: _builtins.str = ...,
         total: Global___UsageRow | None = ...,
+        approximate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rows", b"rows", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "next_page_token", b"next_page_token", "rows", b"rows", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
