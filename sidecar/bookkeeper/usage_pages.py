@@ -13,8 +13,8 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from analytics.dimensions import label
-from analytics.question import Question
+from analytics.dimensions import label, tag_key
+from analytics.question import BadQuestion, Question
 from sidecar.core.faults import Refusal, RefusalReason
 from taximeter.v1 import usage_pb2
 
@@ -41,7 +41,8 @@ def asked(request: usage_pb2.QueryUsageRequest, now: datetime) -> Page:
     start, end = period(request.period, now)
     if request.page_size < 0:
         raise invalid("page_size", "must not be negative")
-    group_by = tuple(dict.fromkeys(_dimension(each) for each in request.group_by))
+    names = [*map(_dimension, request.group_by), *map(_tag, request.group_by_tags)]
+    group_by = tuple(dict.fromkeys(names))
     digest = _digest(request)
     until, after = _token(request.page_token, digest, len(group_by)) if request.page_token else (None, None)
     return Page(
@@ -110,10 +111,21 @@ def _dimension(value: usage_pb2.UsageDimension.ValueType) -> str:
     return usage_pb2.UsageDimension.Name(value).removeprefix("USAGE_DIMENSION_").lower()
 
 
+def _tag(key: str) -> str:
+    try:
+        tag_key(name := f"tag:{key}")
+    except BadQuestion as error:
+        raise invalid("group_by_tags", str(error)) from None
+    return name
+
+
 def _digest(request: usage_pb2.QueryUsageRequest) -> str:
     """Of everything but the page."""
     asked_for = usage_pb2.QueryUsageRequest(
-        period=request.period, group_by=request.group_by, filters=dict(sorted(request.filters.items()))
+        period=request.period,
+        group_by=request.group_by,
+        group_by_tags=request.group_by_tags,
+        filters=dict(sorted(request.filters.items())),
     )
     return hashlib.sha256(asked_for.SerializeToString(deterministic=True)).hexdigest()[:16]
 

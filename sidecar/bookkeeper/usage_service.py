@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.dimensions import label
 from analytics.question import BadQuestion, Question
-from analytics.usage import usage_question
+from analytics.usage import approximate, usage_question
 from sidecar.bookkeeper import usage_call, usage_pages
 from sidecar.bookkeeper.answering import Asking, Context, cut, told
 from sidecar.bookkeeper.usage_pages import Page
@@ -48,6 +48,7 @@ class UsageService(usage_pb2_grpc.UsageServiceServicer):
                 rows=[_row(row, page.group_by) for row in found[: page.size]],
                 next_page_token=usage_pages.next_token(page, found),
                 total=_row(total, ()),
+                approximate=any(approximate(page.start, page.end, by, filters) for by in (page.group_by, ())),
             )
         raise AssertionError("told aborts")
 
@@ -157,4 +158,5 @@ def _row(row: Mapping[str, Any], group_by: tuple[str, ...]) -> usage_pb2.UsageRo
         cost_usd="" if row["cost_usd"] is None else f"{row['cost_usd']:.12f}",
         p50_ms=row["p50_ms"] or 0.0,
         p95_ms=row["p95_ms"] or 0.0,
+        p99_ms=row["p99_ms"] or 0.0,
     )

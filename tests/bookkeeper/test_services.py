@@ -260,6 +260,7 @@ class TestQueryUsage:
             unpriced_calls=sum(not each.cost.priced for each in OWN),
             p50_ms=25.0,
             p95_ms=25.0,
+            p99_ms=25.0,
         )
         assert by_alias.total.calls == len(OWN)
         assert by_alias.total.cost_usd == row.cost_usd
@@ -269,6 +270,20 @@ class TestQueryUsage:
         assert {row.group["provider"]: row.calls for row in answer.rows} == Counter(
             each.provider_of_record for each in OWN
         )
+
+    def test_tags_are_groups_after_the_others(self, served: Served) -> None:
+        answer = self.ask(served, usage_pb2.USAGE_DIMENSION_WEEK, group_by_tags=["team"])
+        assert [[*row.group] for row in answer.rows] == [["week", "tag:team"]] * len(answer.rows)
+        assert sum(row.calls for row in answer.rows) == len(OWN)
+
+    def test_percentiles_of_a_long_period_are_said_to_be_approximate(self, served: Served) -> None:
+        month = usage_pb2.Period()
+        month.CopyFrom(DAY)
+        month.start.seconds -= 30 * 86400
+        asked = [usage_pb2.QueryUsageRequest(period=period) for period in (DAY, month)]
+        answers = [served.usage.QueryUsage(request, metadata=as_workspace()) for request in asked]
+        assert [answer.approximate for answer in answers] == [False, True]
+        assert answers[1].total.p50_ms == pytest.approx(25.0, rel=0.02)
 
     def test_pages_give_every_row_once_in_order(self, served: Served) -> None:
         dimensions = (
@@ -317,6 +332,7 @@ class TestQueryUsage:
             pytest.param({"filters": {"\U0001f600" * 9999: "x"}}, "filters", id="filter-that-fits-no-trailer"),
             pytest.param({"group_by": [0]}, "group_by", id="dimension-unspecified"),
             pytest.param({"group_by": [99]}, "group_by", id="dimension-unknown"),
+            pytest.param({"group_by_tags": ["a b"]}, "group_by_tags", id="no-tag-key"),
             pytest.param({"filters": {"colour": "red"}}, "filters", id="filter-unknown"),
         ],
     )
