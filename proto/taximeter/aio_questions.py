@@ -53,13 +53,14 @@ class AsyncQuestions:
         until: datetime | None = None,
         filters: Mapping[str, str] | None = None,
     ) -> usage_pb2.QueryUsageResponse:
-        """Sums over calls, all pages in one answer; `group_by` among `taximeter.calls.GROUPS`."""
+        """Sums over calls, all pages in one answer; `group_by` among `taximeter.calls.GROUPS`, or "tag:<key>"."""
         request: usage_pb2.QueryUsageRequest | None = calls.usage_request(group_by, since, until, filters)
         found = usage_pb2.QueryUsageResponse()
         while request is not None:
             page: usage_pb2.QueryUsageResponse = await self._get(self._usage.QueryUsage, request)
             found.rows.extend(page.rows)
             found.total.CopyFrom(page.total)
+            found.approximate = page.approximate
             request = calls.next_page(request, page)
         return found
 

@@ -140,15 +140,19 @@ def metadata(token: str | None, options: Mapping[str, Any]) -> tuple[tuple[str, 
 def usage_request(
     group_by: Sequence[str], since: timedelta | datetime, until: datetime | None, filters: Mapping[str, str] | None
 ) -> usage.QueryUsageRequest:
-    """`since`: how far back from `until` (now), or from when on; times without a zone are UTC."""
+    """`since`: how far back from `until` (now), or from when on; times without a zone are UTC.
+
+    `group_by`: among GROUPS, or "tag:<key>", which come after the others."""
     end = _utc(until) if until else datetime.now(UTC)
     start = end - since if isinstance(since, timedelta) else _utc(since)
-    unknown = [name for name in group_by if name not in GROUPS]
+    others = [name for name in group_by if not name.startswith("tag:")]
+    unknown = [name for name in others if name not in GROUPS]
     if unknown:
-        raise TypeError(f"group_by={unknown[0]!r}: must be among {', '.join(GROUPS)}")
+        raise TypeError(f"group_by={unknown[0]!r}: must be among {', '.join(GROUPS)}, tag:<key>")
     return usage.QueryUsageRequest(
         period=usage.Period(start=_timestamp(start), end=_timestamp(end)),
-        group_by=[GROUPS[name] for name in group_by],
+        group_by=[GROUPS[name] for name in others],
+        group_by_tags=[name.removeprefix("tag:") for name in group_by if name not in others],
         filters=filters or {},
         page_size=1000,
     )

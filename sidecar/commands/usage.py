@@ -28,7 +28,10 @@ def usage(*, by: Sequence[str], since: str, filters: Mapping[str, str], wide: bo
             draw(source, span, by, filters, wide=wide)
             return Exit.OK
         rows, total = summed(source, span, by, filters)
-    print_json({"start": span.start, "end": span.end, "by": list(by), "rows": rows, "total": total})
+    unsure = approximate_anywhere(span, by, filters)
+    print_json({
+        "start": span.start, "end": span.end, "by": list(by), "rows": rows, "total": total, "approximate": unsure,
+    })  # fmt: skip
     return Exit.OK
 
 
@@ -54,8 +57,25 @@ def draw(source: Source, span: Period, by: Sequence[str], filters: Mapping[str, 
     last = ["total", *[""] * (len(by) - 1), *numbers(total)] if by else ()
     show_table((*by, *NUMBERS), lines, right=NUMBERS, spare=SPARE, whole=by, wide=wide, total=last)
     if total["unpriced_calls"] or total["estimated_calls"]:
-        doubts = f"{total['unpriced_calls']} calls have no known price and are not in the cost"
+        things = "attempts" if by_target(filters) else "calls"
+        doubts = f"{total['unpriced_calls']} {things} have no known price and are not in the cost"
         err.print(f"{doubts}; {total['estimated_calls']} have estimated usage", style="yellow")
+    if approximate_anywhere(span, by, filters):
+        err.print("p50 and p95: ±2 % (of periods up to 2 days they are exact)", style="dim")
+
+
+def by_target(filters: Mapping[str, str]) -> bool:
+    """Whether the total is summed over attempts."""
+    from analytics.dimensions import OF_TARGET
+
+    return bool(OF_TARGET.keys() & filters.keys())
+
+
+def approximate_anywhere(span: Period, by: Sequence[str], filters: Mapping[str, str]) -> bool:
+    """Whether percentiles of the rows or of the total are within 2 %."""
+    from analytics.usage import approximate
+
+    return any(approximate(span.start, span.end, names, filters) for names in (by, ()))
 
 
 def numbers(row: Mapping[str, Any]) -> list[str]:

@@ -163,6 +163,11 @@ def test_usage_is_asked_for_in_utc() -> None:
     assert list(request.group_by) == [usage_pb2.USAGE_DIMENSION_PROVIDER, usage_pb2.USAGE_DIMENSION_ALIAS]
 
 
+def test_tags_are_groups_of_their_own() -> None:
+    request = calls.usage_request(["tag:team", "week"], timedelta(days=7), None, None)
+    assert (list(request.group_by), list(request.group_by_tags)) == ([usage_pb2.USAGE_DIMENSION_WEEK], ["team"])
+
+
 def test_an_unknown_group_is_an_error() -> None:
     with pytest.raises(TypeError, match="colour"):
         calls.usage_request(["colour"], timedelta(days=7), None, None)
