@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import parts, signin
+from dashboards import links, parts, signin
 from dashboards.context import Context
 from dashboards.views import (
     budgets,
@@ -107,6 +107,7 @@ def main() -> None:
     if who is None:
         return
     where = Context(given.home, given.trace_url, who)
+    links.arrive()
     parts.keep()
     chosen = st.navigation(pages(where))
     with st.sidebar:
