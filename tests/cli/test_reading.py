@@ -175,6 +175,38 @@ def test_an_export_to_a_dash_goes_to_standard_output(shell: Shell, ids: list[str
     assert ids[0] in shell.run("export", "-o", "-").out
 
 
+def test_an_export_into_a_folder_names_itself_and_is_narrowed(shell: Shell, ids: list[str], tmp_path: Path) -> None:
+    done = shell.run("export", "--filter", "alias=rescued", "-o", f"{tmp_path}/", "--json")
+    assert sorted(Path(name).suffix for name in map(str, tmp_path.iterdir())) == [".csv", ".json"]
+    assert (done.document["filters"], done.document["content"]) == ({"alias": ["rescued"]}, "calls")
+
+
+def test_chargeback_adds_up_and_has_what_is_untagged(shell: Shell, ids: list[str]) -> None:
+    told = shell.run("chargeback", "--by", "tag:team", "--by", "tag:nobody", "--json").document
+    assert told["total"]["calls"] == sum(row["calls"] for row in told["rows"])
+    assert {row["tag:nobody"] for row in told["rows"]} == {None}
+
+
+def test_a_bill_of_somebody_elses_calls_differs(shell: Shell, ids: list[str], tmp_path: Path) -> None:
+    bill = tmp_path / "costs.csv"
+    bill.write_text("usage_date_utc,model,cost_usd\n2026-11-02,Claude Haiku 4.5,0.08\n")
+    done = shell.run("reconcile", "--provider", "anthropic", "--file", str(bill))
+    assert (done.code, "missing in ledger" in done.out) == (1, True)
+    refused = shell.run("reconcile", "--provider", "openai", "--file", str(bill))
+    assert (refused.code, "is of anthropic" in refused.err) == (2, True)
+
+
+def test_a_schedule_runs_until_it_is_told_to_stop(shell: Shell, ids: list[str], tmp_path: Path) -> None:
+    """Nothing is due: no month has ended since the first call."""
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        argv = [*TAXIMETER, "export", "--schedule", "monthly", "-o", str(tmp_path / "out")]
+        process = subprocess.Popen(argv, env=dict(shell.env), cwd=shell.cwd, stderr=output)
+    until(lambda: "monthly exports of calls" in log.read_text(), "it has begun")
+    process.send_signal(signal.SIGTERM)
+    assert (process.wait(10), (tmp_path / "out").exists()) == (0, False)
+
+
 def test_a_backup_is_taken_while_it_runs(shell: Shell, ids: list[str], tmp_path: Path) -> None:
     told = shell.run("backup", str(tmp_path / "copy"), "--json").document
     assert told["ledger_bytes"] > 0
