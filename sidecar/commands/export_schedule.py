@@ -31,7 +31,7 @@ def keep_exporting(
 ) -> int:
     """Of calls, or of FOCUS rows of that version, until SIGTERM or Ctrl-C; with `once` whatever is due now.
 
-    Returns an exit code: 1 if something is still due."""
+    Returns an exit code: with `once` 1 if something is still due."""
     from analytics.exports import Format
     from analytics.filing import Asked
     from analytics.period import Period
@@ -53,8 +53,8 @@ def keep_exporting(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     say(f"{every} exports of {content.layout.name} to {folder.url}, from {span.start:%Y-%m-%d %H:%M} UTC on")
-    whole = run(schedule, source, stop, once=once)
-    return Exit.OK if whole else Exit.FAILED
+    done = run(schedule, source, stop, once=once)
+    return Exit.FAILED if once and not done else Exit.OK
 
 
 def _content(focus: str) -> Content:
