@@ -10,9 +10,9 @@ from dashboards import theme
 from dashboards.charts.axes import HEIGHT, TIMES, in_utc
 
 LINES = {
-    "p50_ms": ("p50 (half of the calls)", theme.PALETTE[0], [1, 0]),
-    "p95_ms": ("p95 (95 of 100)", theme.PALETTE[1], [6, 3]),
-    "p99_ms": ("p99 (99 of 100)", theme.PALETTE[5], [2, 2]),
+    "p50_ms": ("p50", theme.PALETTE[0], [1, 0]),
+    "p95_ms": ("p95", theme.PALETTE[1], [6, 3]),
+    "p99_ms": ("p99", theme.PALETTE[5], [2, 2]),
 }
 """Column -> name, colour, dashes: told apart without colours too."""
 
