@@ -46,7 +46,7 @@ def keep_exporting(
     content = _content(focus)
     span = Period(period(since).start, datetime.max.replace(tzinfo=UTC))
     with places():
-        folder = place(output).within(content.layout.name)
+        folder = place(output).within(f"focus-{focus}" if focus else "calls")
     schedule = Schedule(Every(every), Asked(content, span, narrowed(filters), Format(form)), folder)
     source = open_source(configuration().settings.home)
     stop = threading.Event()
