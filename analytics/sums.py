@@ -18,13 +18,20 @@ def sums(source: Source, span: Period, filters: Filters | None = None, *by: str)
 
 
 def course(
-    source: Source, span: Period, filters: Filters | None = None, by: str | None = None, grain: str | None = None
+    source: Source,
+    span: Period,
+    filters: Filters | None = None,
+    by: str | None = None,
+    grain: str | None = None,
+    *,
+    timed: bool = False,
 ) -> pl.DataFrame:
     """The measures over time. Columns: at, `by`, MEASURES. `grain`: one of time's dimensions, else the period's own.
 
-    Times without any call are left out. Raises BadQuestion."""
+    Times without any call are left out. Not `timed`: without percentiles, and sooner. Raises BadQuestion."""
     step = grain or overview.grain(span)
-    rows = overview.frame(source, usage_question(span.start, span.end, [step, *([by] if by else [])], filters))
+    asked = usage_question(span.start, span.end, [step, *([by] if by else [])], filters, timed=timed)
+    rows = overview.frame(source, asked)
     return rows.rename({step: "at"}).with_columns(pl.col("at").cast(pl.Datetime("us")))
 
 

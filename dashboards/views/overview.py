@@ -68,7 +68,7 @@ def _body(context: parts.Context, head: parts.Head) -> None:
     if not now["calls"]:
         parts.nothing(span, filtered=bool(filters))
         return
-    whole = tables.with_tokens(data.ask(context, sums.course, span, filters))
+    whole = tables.with_tokens(data.ask(context, sums.course, span, filters, timed=True))
     before = data.ask(context, overview.totals, head.before, filters) if head.before else None
     _cards(now, before, _courses(whole, span))
     _doubts(now, span)
