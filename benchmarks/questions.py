@@ -4,8 +4,8 @@ Method. A real bookkeeper holds a ledger of benchmarks.ledgers, with the memory 
 over its socket: what is timed is what a page waits for, the frame included. Best of `TIMES`. A month are its last 30
 days, seven days its last seven. Beside it what the same takes in plain DuckDB over Parquet, calls and attempts each a
 file a day, without sums; a dash where no one statement says the same. Ledgers and files are made where there are none,
-in the folder that TAXIMETER_BENCH_LEDGERS names, and stay there: 0.3 GB for a million calls, 3 for ten, 25 for a
-hundred; that last one takes an hour to make.
+in the folder that TAXIMETER_BENCH_LEDGERS names, and stay there: 0.3 GB for a million calls, 3 for ten, 30 for a
+hundred (35 while it is made, which takes about an hour).
 """
 
 from __future__ import annotations
