@@ -38,6 +38,10 @@ def ask(ledger: Ledger, sql: str, *parameters: object, limits: QueryLimits | Non
         pytest.param("FROM ai_call_logs SELECT count(*) AS n", id="from-first"),
         pytest.param("WITH a AS (SELECT * FROM ai_call_logs) SELECT count(*) AS n FROM a", id="with"),
         pytest.param("VALUES (20)", id="values"),
+        pytest.param("SELECT sum(calls)::BIGINT FROM ai_call_days", id="sums-of-days"),
+        pytest.param("SELECT sum(attempts)::BIGINT FROM ai_attempt_days", id="a-macro-within-a-view"),
+        pytest.param("SELECT sum(times)::BIGINT FROM ai_latency_days WHERE measure = 'duration'", id="bins"),
+        pytest.param("SELECT CAST(round(latency_ms(latency_bin(20.0))) AS BIGINT)", id="a-bins-middle"),
     ],
 )
 def test_one_select_is_answered(ledger: Ledger, sql: str) -> None:
@@ -85,6 +89,7 @@ def test_an_empty_answer_has_a_schema(ledger: Ledger) -> None:
         pytest.param(
             "SELECT * FROM main.Enable_Logging('QueryLog', storage_path = '{folder}')", id="logging-in-a-select"
         ),
+        pytest.param("FROM attempt_facts_since(TIMESTAMP '2026-01-01')", id="a-macro-that-is-no-view"),
         pytest.param("SELECT 1 WHERE EXISTS (FROM enable_profiling())", id="profiling-in-a-subquery"),
         pytest.param("SELECT * FROM query('SELECT * FROM enable_profiling()')", id="sql-in-sql"),
         pytest.param("SELECT * FROM ledger", id="a-variable-of-this-process"),
