@@ -3,18 +3,17 @@
 Method. A generated ledger (`benchmarks/ledgers.py`) is exported by the command line's own code in a process of its own,
 once from the file and once through a running bookkeeper's socket; the file goes to disk, with its manifest. Memory is
 the kernel's own high-water mark of each process (resident, with what it has mapped of libraries).
-`python -m benchmarks exports` does it with 1 million calls; `TAXIMETER_BENCH_CALLS=1e7` with ten.
+`python -m benchmarks exports --calls 1e6` does it with a million calls.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from analytics.source import open_source
 from benchmarks.ledgers import make
 from tests.support.stack import stack
 
-CALLS = int(float(os.environ.get("TAXIMETER_BENCH_CALLS", "1e6")))
 ALWAYS = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -35,11 +33,11 @@ def export(home: Path, form: Format, to: Path) -> dict[str, float]:
     began = time.perf_counter()
     written, _ = file(open_source(home), Asked(CALL_ROWS, ALWAYS, {}, form), place(str(to)))
     took_s = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rows": written.rows, "bytes": written.size, "seconds": took_s, "memory_mb": peak}
+    return {"rows": written.rows, "bytes": written.size, "seconds": took_s, "memory_mb": peak_mb("self")}
 
 
-def peak_mb(pid: int) -> float:
+def peak_mb(pid: int | str) -> float:
+    """Of a process; getrusage would tell a child of its parent's."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -53,12 +51,12 @@ def apart(home: Path, form: Format) -> dict[str, float]:
     return measured
 
 
-def measure() -> list[tuple[str, dict[str, float], float]]:
+def measure(calls: int) -> list[tuple[str, dict[str, float], float]]:
     """What, how it went, and the bookkeeper's memory in MB (0: none took part)."""
     rows = []
     with stack() as running:
         running.home.mkdir(parents=True, exist_ok=True)
-        make(running.home / "ledger.duckdb", CALLS)
+        make(running.home / "ledger.duckdb", calls)
         rows += [(f"{form}, from the file", apart(running.home, form), 0.0) for form in Format]
         bookkeeper = running.bookkeeper()
         rows.append(
@@ -67,18 +65,21 @@ def measure() -> list[tuple[str, dict[str, float], float]]:
     return rows
 
 
-def table() -> str:
+def table(sizes: Sequence[int]) -> str:
     """Markdown."""
     head = [
         "| what | rows a second | seconds | MB of file | MB of memory | of the bookkeeper's |",
         "|---|---|---|---|---|---|",
     ]
-    lines = [
-        f"| {what} | {each['rows'] / each['seconds']:,.0f} | {each['seconds']:.1f} | {each['bytes'] / 1e6:,.0f} "
-        f"| {each['memory_mb']:.0f} | {f'{beside:.0f}' if beside else ''} |"
-        for what, each, beside in measure()
-    ]
-    return "\n".join([f"## Exports of {CALLS:,} calls", "", *head, *lines, ""])
+    parts = []
+    for calls in sizes:
+        lines = [
+            f"| {what} | {each['rows'] / each['seconds']:,.0f} | {each['seconds']:.1f} | {each['bytes'] / 1e6:,.0f} "
+            f"| {each['memory_mb']:.0f} | {f'{beside:.0f}' if beside else ''} |"
+            for what, each, beside in measure(calls)
+        ]
+        parts += [f"## Exports of {calls:,} calls", "", *head, *lines, ""]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":
