@@ -26,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 COLUMNS = CALLS.columns
-_ROWS = {Format.CSV: 8_192, Format.JSON_LINES: 4_096, Format.PARQUET: 65_536}
+_ROWS = {Format.CSV: 8_192, Format.JSON_LINES: 4_096, Format.PARQUET: 32_768}
 """Held at a time; a row group of Parquet. Of text little, since it takes ten times the memory."""
 
 
