@@ -15,10 +15,10 @@ from analytics.calls import Follower, calls_question, one_call
 from analytics.choices import choices_question
 from analytics.exports import Format, count_question, export_question, ledger_position, write
 from analytics.latency import latency_question
-from analytics.overview import course_question, providers_question
 from analytics.period import Period
 from analytics.question import Question
 from analytics.source import QuestionFailed, Source, open_source
+from analytics.sums import tried_question
 from analytics.usage import usage_question
 from sidecar.bookkeeper import lock, server
 from sidecar.bookkeeper.answering import Asking
@@ -58,8 +58,7 @@ QUESTIONS = {
     "total": usage_question(START, END),
     "by-provider-and-tag": usage_question(START, END, ["day", "provider", "tag:team"], {"alias": ["smart", "fast"]}),
     "a-page-of-usage": usage_question(START, END, ["hour", "alias"], limit=7, offset=3),
-    "course": course_question(WEEK, "alias"),
-    "providers": providers_question(START, END),
+    "tried": tried_question(WEEK),
     "latency": latency_question(START, END, ["provider"], {"tag:team": "red"}),
     "calls": calls_question(START, END, {"provider": "groq", "status": ["ok"]}, search="01k"),
     "choices": choices_question(WEEK),

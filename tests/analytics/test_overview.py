@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.latency import latency_question
-from analytics.overview import course_of, course_question, filled, frame, grain, totals
+from analytics import sums
+from analytics.latency import approximate, latency_question
+from analytics.overview import filled, grain, totals
 from analytics.period import Period
 from analytics.source import Source, open_source
 from sidecar.core.call import Attempt, AttemptStatus, CallRecord, CallStatus, Target
@@ -35,7 +36,7 @@ def source(tmp_path: Path) -> Source:
 
 
 def course(source: Source, period: Period, by: str | None = None) -> pl.DataFrame:
-    return course_of(frame(source, course_question(period, by)), period)
+    return sums.course(source, period, None, by)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,25 @@ def test_percentiles_by_dimension(source: Source, tmp_path: Path, group_by: Sequ
     rows = ask(tmp_path / "ledger.duckdb", latency_question(DAY.start, DAY.end, group_by, {"alias": "smart"}))
     assert sum(row["calls"] for row in rows) == 4
     assert list(rows[0])[: len(group_by)] == list(group_by)
+
+
+WEEKS = Period(START - timedelta(days=5), START + timedelta(days=5, hours=7))
+
+
+@pytest.mark.parametrize("group_by", [[], ["provider"], ["week", "alias"]])
+def test_long_periods_have_the_same_percentiles_within_2_percent(
+    tmp_path: Path, source: Source, group_by: list[str]
+) -> None:
+    path = tmp_path / "ledger.duckdb"
+    exact = ask(path, latency_question(WEEKS.start, WEEKS.end, group_by, exact=True))
+    binned = ask(path, latency_question(WEEKS.start, WEEKS.end, group_by))
+    assert approximate(WEEKS.start, WEEKS.end, group_by)
+    assert [list(row) for row in binned] == [list(row) for row in exact]
+    for found, expected in zip(binned, exact, strict=True):
+        for name, value in expected.items():
+            assert found[name] == (pytest.approx(value, rel=0.02) if isinstance(value, float) else value)
+
+
+def test_attempts_are_not_timed_by_what_only_calls_know(source: Source, tmp_path: Path) -> None:
+    (row,) = ask(tmp_path / "ledger.duckdb", latency_question(DAY.start, DAY.end, ["task"]))
+    assert (row["calls"], row["duration_p50_ms"], row["attempt_p50_ms"]) == (4, 250.0, None)
