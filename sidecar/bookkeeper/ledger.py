@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sidecar.bookkeeper import days, erased, ledger_deletes, ledger_schema
+from sidecar.bookkeeper import erased, ledger_days, ledger_deletes, ledger_schema
 from sidecar.bookkeeper.batch import START, At, Batch
 from sidecar.bookkeeper.files import copy_open_file
 from sidecar.bookkeeper.ledger_connection import LedgerFault, Limits, connect, translated
@@ -141,7 +141,7 @@ class Ledger:
             for table in ("calls", "attempts", "open_calls", "target_states"):
                 insert(writer, table, getattr(batch, table))
             if late:
-                days.absorb(writer)
+                ledger_days.absorb(writer)
             insert(writer, "budget_alerts", batch.budget_alerts, verb="INSERT OR IGNORE")
             writer.execute(
                 "INSERT INTO ledger_positions VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO UPDATE SET segment = $2, "
@@ -155,11 +155,11 @@ class Ledger:
         if not began:
             return False
         self.changing(began[0])
-        since = days.rolled(writer).since
+        since = ledger_days.rolled(writer).since
         if young := [day for day in began if day >= since]:
-            days.move_back(writer, young[0])
+            ledger_days.move_back(writer, young[0])
         if late := began[0] < since:
-            days.remove_expired(writer)  # what age has not come to yet: it is in the sums
+            ledger_days.remove_expired(writer)  # what age has not come to yet: it is in the sums
         return late
 
     def standings(self) -> dict[str, Standing]:
@@ -200,7 +200,7 @@ class Ledger:
         """
         with self.transaction() as writer:
             last = ledger_deletes.day_of(until_us) + timedelta(days=1)
-            days.drop_workspace(writer, workspace, min(last, days.rolled(writer).since))
+            ledger_days.drop_workspace(writer, workspace, min(last, ledger_days.rolled(writer).since))
             known = {**self._erased, workspace: max(until_us, self._erased.get(workspace, until_us))}
             erased.write(self.path.parent / erased.FILE, known)
             self._erased = known

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from sidecar.bookkeeper import days, ledger_revisions
+from sidecar.bookkeeper import ledger_days, ledger_revisions
 from sidecar.bookkeeper.ledger_connection import Limits, translated
 
 _CALL = "WHERE h.sidecar_id = t.sidecar_id AND h.seq = t.seq"
@@ -43,7 +43,7 @@ def carry_over(old: Path, new: Path, limits: Limits) -> int:
             "DELETE FROM telemetry_positions WHERE sidecar_id IN (SELECT sidecar_id FROM old.telemetry_positions)"
         )
         connection.execute("CREATE TEMP TABLE had AS SELECT sidecar_id, seq FROM calls")
-        known, old_knows = days.rolled(connection), days.rolled(connection, "old.rolled")
+        known, old_knows = ledger_days.rolled(connection), ledger_days.rolled(connection, "old.rolled")
         theirs = old_knows.since >= known.since
         connection.execute(f"CREATE TEMP TABLE summed AS SELECT sidecar_id FROM {'old.' * theirs}ledger_positions")  # noqa: S608 - ours
         carried = {table: _carry(connection, table, missing) for table, missing in _MISSING.items()}
@@ -58,14 +58,14 @@ def _carry_sums(connection: duckdb.DuckDBPyConnection, before: date | None) -> N
     days `before` that one, or our own. `summed`: sidecars whose calls are in them; what is here of these on such a day
     comes from the journal or a backup, and goes again. Calls of others, that are as old, come in."""
     if before is None:
-        days.move_back(connection, date.min)
+        ledger_days.move_back(connection, date.min)
     else:
-        for table, sums in days.SUMS.items():
+        for table, sums in ledger_days.SUMS.items():
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             connection.execute(f"INSERT INTO {table} BY NAME FROM old.{table} WHERE {sums.when} < ?::DATE", [before])
         connection.execute('UPDATE rolled SET "since" = $1, "until" = $1', [before])
-    days.remove_expired(connection, "sidecar_id IN (FROM summed)")
-    days.absorb(connection)
+    ledger_days.remove_expired(connection, "sidecar_id IN (FROM summed)")
+    ledger_days.absorb(connection)
 
 
 def _carry(connection: duckdb.DuckDBPyConnection, table: str, missing: str) -> int:

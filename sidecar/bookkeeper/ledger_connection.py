@@ -9,6 +9,8 @@ from pathlib import Path
 
 import duckdb
 
+Connection = duckdb.DuckDBPyConnection
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sidecar.bookkeeper import days
+from sidecar.bookkeeper import ledger_days
 from sidecar.bookkeeper.ledger_rows import delete
 
 _FIRST = date(1970, 1, 1)
@@ -30,13 +30,13 @@ def expire(writer: duckdb.DuckDBPyConnection, before: date, at_most: int) -> Exp
     closed: what may be billed yet keeps its calls. Their sums stay. Alerts from before go too: there are few."""
     writer.execute('DELETE FROM budget_alerts WHERE "at" < ?::DATE', [before])
     writer.execute(_LONE_DELIVERIES)
-    known = days.rolled(writer)
-    day = days.first_day(writer, _FIRST, min(before, known.until))
+    known = ledger_days.rolled(writer)
+    day = ledger_days.first_day(writer, _FIRST, min(before, known.until))
     if day is None:
         return Expired()
     if not _closed(writer, day.replace(day=1)):
         return Expired(waits_for=day.replace(day=1))
-    days.expire(writer, max(known.since, day + timedelta(days=1)))
+    ledger_days.expire(writer, max(known.since, day + timedelta(days=1)))
     doomed = writer.execute(
         "SELECT sidecar_id, seq FROM calls WHERE started_at < ?::DATE LIMIT ?", [day + timedelta(days=1), at_most]
     ).to_arrow_table()
@@ -68,10 +68,10 @@ def erase(writer: duckdb.DuckDBPyConnection, workspace: str, until_us: int, at_m
         [*theirs, at_most],
     ).to_arrow_table()
     if sums or doomed.num_rows:
-        days.drop_workspace(writer, workspace, last)
+        ledger_days.drop_workspace(writer, workspace, last)
         writer.execute("DELETE FROM billed_costs WHERE workspace = ? AND day < ?", [workspace, last])
     if last in doomed["day"].to_pylist():
-        days.move_back(writer, last)
+        ledger_days.move_back(writer, last)
     _remove(writer, doomed)
     for table, at in (("open_calls", "started_at"), ("budget_states", '"at"'), ("budget_alerts", '"at"')):
         writer.execute(f"DELETE FROM {table} WHERE workspace = ? AND {at} <= make_timestamp(?)", theirs)  # noqa: S608 - ours

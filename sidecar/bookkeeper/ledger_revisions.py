@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from sidecar.bookkeeper import columns, days
+from sidecar.bookkeeper import columns, ledger_days
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_rows import registered
 from taximeter.ledger.v1 import ledger_pb2 as pb
@@ -126,7 +126,7 @@ def revise(ledger: Ledger, why: Rerating, costs: Sequence[pb.RevisedCost]) -> in
         writer.execute("INSERT INTO cost_revisions BY NAME FROM fresh")
         if day := _earliest(writer):
             ledger.changing(day)
-            days.move_back(writer, day)
+            ledger_days.move_back(writer, day)
         return _put(writer)
 
 

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import duckdb
-
-from sidecar.bookkeeper import days
+from sidecar.bookkeeper import ledger_days
 from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_connection import Connection
 from sidecar.core.clock import Clock
 
 FINISHED_AFTER = timedelta(minutes=10)
@@ -25,7 +24,7 @@ _BEHIND_S = 10.0
 """While the journal is further ahead, calls of days past may still come."""
 
 
-def roll(ledger: Ledger, today: date, begins: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None) -> bool:
+def roll(ledger: Ledger, today: date, begins: Callable[[Connection], object] = lambda _: None) -> bool:
     """Sums up the next day before `today` (UTC) on which calls began. `begins`: told who reads.
 
     False: there is none, or it has changed since this was tried last, or while it was read. Raises LedgerFault.
@@ -33,19 +32,19 @@ def roll(ledger: Ledger, today: date, begins: Callable[[duckdb.DuckDBPyConnectio
     changed = ledger.watch()
     with ledger.reading() as reader:
         begins(reader)
-        summed_until = days.rolled(reader).until
+        summed_until = ledger_days.rolled(reader).until
         if summed_until >= today:
             return False
-        day = days.first_day(reader, summed_until, today)
+        day = ledger_days.first_day(reader, summed_until, today)
         until = day + timedelta(days=1) if day else today
         if changed < until:
             return False
         if day:
-            days.sum_up(reader, day)
+            ledger_days.sum_up(reader, day)
         with ledger.writing(reader):
             quiet = ledger.changed >= until
             if quiet:
-                days.keep(reader, until, summed=day is not None)
+                ledger_days.keep(reader, until, summed=day is not None)
         return quiet
 
 
@@ -85,7 +84,7 @@ class Rolling:
         finally:
             self._interrupt = lambda: None
 
-    def _begins(self, reader: duckdb.DuckDBPyConnection) -> None:
+    def _begins(self, reader: Connection) -> None:
         self._interrupt = reader.interrupt
 
     def _run(self) -> None:

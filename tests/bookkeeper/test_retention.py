@@ -14,9 +14,9 @@ import pytest
 from sidecar.bookkeeper import retention
 from sidecar.bookkeeper.batch import At
 from sidecar.bookkeeper.bookkeeping import Bookkeeping
-from sidecar.bookkeeper.days import SUMS, Rolled
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
+from sidecar.bookkeeper.ledger_days import SUMS, Rolled
 from sidecar.bookkeeper.ledger_deletes import Expired
 from sidecar.bookkeeper.retention import Keep, expire_calls, retire_journal
 from sidecar.commands.doctor import _retention

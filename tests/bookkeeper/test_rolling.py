@@ -16,12 +16,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from sidecar.bookkeeper import days, maintenance
+from sidecar.bookkeeper import ledger_days, maintenance
 from sidecar.bookkeeper.batch import fold
-from sidecar.bookkeeper.days import Rolled
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_carry import carry_over
 from sidecar.bookkeeper.ledger_connection import LedgerFault, Limits
+from sidecar.bookkeeper.ledger_days import Rolled
 from sidecar.bookkeeper.ledger_revisions import Rerating, ratable, revise
 from sidecar.bookkeeper.retention import Keep, expire_calls
 from sidecar.bookkeeper.rolling import Rolling, roll
@@ -242,7 +242,7 @@ def test_what_goes_wrong_is_logged_and_tried_again(books: Books, monkeypatch: py
     log = Log()
     working = Rolling(books.ledger, lambda: 0.0, log, Clock())
     with monkeypatch.context() as broken:
-        broken.setattr(days, "SUMS", {"call_days": days.SUMS["attempt_days"]})
+        broken.setattr(ledger_days, "SUMS", {"call_days": ledger_days.SUMS["attempt_days"]})
         assert not working.turn()
     assert log.events == ["rolling_failed"]
     assert working.turn()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sidecar.bookkeeper import days
+from sidecar.bookkeeper import ledger_days
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.rolling import roll
 from tests.support.ledger import rows
@@ -20,9 +20,9 @@ def roll_all(ledger: Ledger, today: date) -> None:
         pass
 
 
-def rolled(ledger: Ledger) -> days.Rolled:
+def rolled(ledger: Ledger) -> ledger_days.Rolled:
     with ledger.reading() as reader:
-        return days.rolled(reader)
+        return ledger_days.rolled(reader)
 
 
 def close_month(ledger: Ledger, month: date) -> None:
@@ -33,7 +33,7 @@ def close_month(ledger: Ledger, month: date) -> None:
 
 def from_facts(ledger: Ledger, table: str, since: date) -> list[tuple[Any, ...]]:
     """Sums by all that is no measure, of days from `since` on; floats to the microsecond."""
-    facts, _, when, _ = _TO.get(table, (days.SUMS[table].facts, "", "day", ""))
+    facts, _, when, _ = _TO.get(table, (ledger_days.SUMS[table].facts, "", "day", ""))
     return _grouped(ledger, table, facts, when, since)
 
 
@@ -44,7 +44,7 @@ def from_days(ledger: Ledger, table: str, since: date) -> list[tuple[Any, ...]]:
 
 
 def _grouped(ledger: Ledger, table: str, relation: str, when: str, since: date) -> list[tuple[Any, ...]]:
-    measures = days.SUMS[table].measures.split()
+    measures = ledger_days.SUMS[table].measures.split()
     columns = [name for name, *_ in rows(ledger, f"DESCRIBE {table}")]
     by = [f"{when} AS {name}" if name in ("day", "hour") else str(name) for name in columns if name not in measures]
     sums = [f"round(sum({name}), 3)" if name.endswith("_ms") else f"sum({name})" for name in measures]
@@ -54,4 +54,4 @@ def _grouped(ledger: Ledger, table: str, relation: str, when: str, since: date) 
 
 def differing(ledger: Ledger, since: date = date(1970, 1, 1)) -> list[str]:
     """Tables whose days are not the sums of their facts."""
-    return [table for table in days.SUMS if from_facts(ledger, table, since) != from_days(ledger, table, since)]
+    return [table for table in ledger_days.SUMS if from_facts(ledger, table, since) != from_days(ledger, table, since)]
