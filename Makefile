@@ -64,9 +64,9 @@ lock: setup-dev
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra build --extra bedrock --extra postgres --extra aws-kms --extra gcp-kms --extra dev --python-version 3.11 \
 	  --generate-hashes --no-header -q -c requirements.lock -o requirements-dev.lock
 
-# docs/data-dictionary.md, from the ledger's schema and sidecar/bookkeeper/dictionary.toml.
+# docs/data-dictionary.md, from the ledger's schema and sidecar.bookkeeper.ledger_dictionary.toml.
 dictionary: setup-dev
-	@$(BIN)/python -m sidecar.bookkeeper.dictionary > docs/data-dictionary.md
+	@$(BIN)/python -m sidecar.bookkeeper.ledger_dictionary > docs/data-dictionary.md
 
 bench: setup-dev
 	@$(BIN)/python -m benchmarks $(ARGS)

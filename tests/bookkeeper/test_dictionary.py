@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sidecar.bookkeeper import dictionary, ledger_schema
+from sidecar.bookkeeper import ledger_dictionary as dictionary
+from sidecar.bookkeeper import ledger_schema
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data-dictionary.md"
 

@@ -1,6 +1,6 @@
 """What the public views and their columns mean: dictionary.toml, as comments in the ledger and as a page.
 
-`python -m sidecar.bookkeeper.dictionary` prints the page.
+`python -m sidecar.bookkeeper.ledger_dictionary` prints the page.
 """
 
 from __future__ import annotations
