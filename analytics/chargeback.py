@@ -16,12 +16,15 @@ from typing import Any
 
 from analytics import facts
 from analytics.answering import Source
-from analytics.dimensions import Dimension, dimension, label
+from analytics.dimensions import Dimension, label
 from analytics.facts import Facts
+from analytics.kinds import ATTEMPTS, CALLS, Kind
 from analytics.period import Period
 from analytics.question import BadQuestion, Filters, Question
 
-_TIMES = {"day": "day", "month": "CAST(date_trunc('month', day) AS DATE)"}
+_TIMES = ("day", "month")
+_ANOTHERS = frozenset({"error_type"})
+"""Of a call and of an attempt different things: by it, money would not stand beside the calls that it was for."""
 COLUMNS = ("calls", "input_tokens", "output_tokens", "cost_usd", "share", "unpriced_calls", "estimated_calls")
 UNTAGGED = "untagged"
 _PLACES = Decimal("0.000001")
@@ -68,19 +71,19 @@ def chargeback_question(span: Period, by: Sequence[str], filters: Filters | None
     """A row a value: those of `by`, calls, input_tokens, output_tokens, cost_usd, unpriced_calls, estimated_calls.
 
     Raises BadQuestion."""
-    dimensions = [_dimension(name) for name in by]
+    _check(by)
     calls = _summed(
         facts.calls(span.start, span.end, filters),
-        dimensions,
+        _dimensions(CALLS, by),
         "sum(calls) AS calls, sum(unpriced_calls) AS unpriced_calls, sum(estimated_calls) AS estimated_calls",
     )
     attempts = _summed(
         facts.attempts(span.start, span.end, filters),
-        dimensions,
+        _dimensions(ATTEMPTS, by),
         "sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd,"
         " sum(unpriced_attempts) AS unpriced_attempts",
     )
-    names = ", ".join(each.column for each in dimensions)
+    names = ", ".join(each.column for each in _dimensions(CALLS, by))
     counts = ", ".join(
         f"CAST(coalesce({name}, 0) AS BIGINT) AS {name}"
         for name in ("calls", "input_tokens", "output_tokens", "unpriced_calls", "estimated_calls")
@@ -122,13 +125,18 @@ def shown(by: Sequence[str], values: Sequence[str]) -> list[str]:
     return [value or (UNTAGGED if name.startswith("tag:") else "-") for name, value in zip(by, values, strict=True)]
 
 
-def _dimension(name: str) -> Dimension:
-    if name in _TIMES:
-        return Dimension(name, _TIMES[name])
-    if not (facts.knows("calls", name) and facts.knows("attempts", name)):
-        known = sorted((facts.NARROWED_BY["calls"] & facts.NARROWED_BY["attempts"]) | set(_TIMES))
-        raise BadQuestion(f"cannot charge by {name!r}; there are: {', '.join(known)}")
-    return dimension(name)
+def _check(by: Sequence[str]) -> None:
+    """Raises BadQuestion."""
+    for name in by:
+        both = facts.knows("calls", name) and facts.knows("attempts", name)
+        if name not in _TIMES and (not both or name in _ANOTHERS):
+            shared = (facts.NARROWED_BY["calls"] & facts.NARROWED_BY["attempts"]) - _ANOTHERS
+            raise BadQuestion(f"cannot charge by {name!r}; there are: {', '.join(sorted(shared | set(_TIMES)))}")
+
+
+def _dimensions(kind: Kind, by: Sequence[str]) -> list[Dimension]:
+    """As that kind has them: a `status` is the call's, in both."""
+    return [kind.dimension(name) for name in by]
 
 
 def _summed(of: Facts, by: Sequence[Dimension], measures: str) -> Question:

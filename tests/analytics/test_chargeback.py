@@ -53,6 +53,17 @@ def test_lines_are_what_the_attempts_cost(records: list[CallRecord]) -> None:
     assert told.total.unpriced_calls == sum(not record.cost.priced for record in records)
 
 
+def test_by_status_money_stands_beside_the_calls_that_it_was_for(source: Source) -> None:
+    """An attempt has a status of its own, which is another one."""
+    sql = """SELECT c.status, count(DISTINCT (c.sidecar_id, c.seq)) AS calls, sum(a.cost_usd) AS usd
+FROM ai_call_logs AS c LEFT JOIN ai_call_attempts AS a USING (sidecar_id, seq) GROUP BY ALL"""
+    ledger = {row["status"]: (row["calls"], row["usd"] or 0) for row in source.table(sql).to_pylist()}
+    told = chargeback(source, SPAN, ["status"])
+    assert {line.values[0]: (line.calls, line.cost_usd or 0) for line in told.lines} == ledger
+    with pytest.raises(BadQuestion, match="cannot charge by 'error_type'"):
+        chargeback(source, SPAN, ["error_type"])
+
+
 def test_the_total_is_the_ledgers(source: Source, by_team: Chargeback) -> None:
     sql = "SELECT sum(cost_usd) AS usd, sum(input_tokens) AS tokens FROM ai_call_attempts"
     (whole,) = source.table(sql).to_pylist()
