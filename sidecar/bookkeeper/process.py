@@ -121,9 +121,9 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
         serving = server.start(socket, books, UsageService(asking), billing)
         stack.callback(lambda: serving.stop(0.5).wait())
         log.info("ready", socket=str(socket), schema_version=ledger.version)
-        with suppress(LedgerFault):  # words for other tools; a ledger that cannot be written has its own alarm
-            with ledger.transaction() as writer:
-                ledger_dictionary.comment(writer)
+        # Words for other tools; a ledger that cannot be written has its own alarm.
+        with suppress(LedgerFault), ledger.transaction() as writer:
+            ledger_dictionary.comment(writer)
         rolling = Rolling(ledger, lambda: ingest.progress().lag_s, log, clock)
         rolling.start()
         stack.callback(lambda: rolling.end(settings.grace_s))
