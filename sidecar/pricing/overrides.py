@@ -160,10 +160,13 @@ def _tiers(tiers: object, base: Mapping[str, int], errors: list[str]) -> list[tu
 def _amounts(table: Mapping[str, Any], errors: list[str], where: str) -> dict[str, int]:
     """Rate -> picodollars per million of its meter."""
     found = {}
-    for key in table.keys() & UNITS.keys():
+    for key in sorted(table.keys() & UNITS.keys()):
         amount = _decimal(table[key])
         if amount is None:
             errors.append(f"{where}`{key}` must be an amount in US dollars, 0 or more, with at most 12 decimals")
+        elif amount * UNITS[key] >= MILLION:  # for which the ledger has no digits
+            most = MILLION // UNITS[key]
+            errors.append(f"{where}`{key}` must be less than {most} US dollar{'s' if most > 1 else ''}")
         else:
             found[key] = from_usd(amount * UNITS[key])
     return found

@@ -115,6 +115,11 @@ def test_other_units(tmp_path: Path, rate: str, usage: Usage, usd_millionths: in
         pytest.param('[[price]]\nprovider="a"\nmodel="b"\ninput=true', ["`input` must be an amount"], id="a bool"),
         pytest.param('[[price]]\nprovider="a"\nmodel="b"\ninput=nan', ["`input` must be an amount"], id="nan"),
         pytest.param(
+            '[[price]]\nprovider="a"\nmodel="b"\nrequests=1\nseconds=1000\ninput=999999.99',
+            ["`requests` must be less than 1 US dollar", "`seconds` must be less than 1000 US dollars"],
+            id="more than the ledger has digits for",
+        ),
+        pytest.param(
             '[[price]]\nprovider="a"\nmodel="b"\ninput=1\neffective="2026"',
             ["`effective` must be a date"],
             id="no date",
