@@ -12,18 +12,18 @@ pytestmark = [pytest.mark.xdist_group("heavy"), pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def seen() -> Seen:
-    found = measure(12.0)
+    found = measure(7.0)
     print(*(f"{what}: {figure}" for what, figure in figures(found)), sep="\n")
     return found
 
 
 def test_no_read_fails(seen: Seen) -> None:
     assert seen.failed == []
-    assert seen.reads > 50
+    assert seen.reads > 25
 
 
 def test_every_call_is_in_the_ledger_once(seen: Seen) -> None:
-    assert seen.written >= 5000
+    assert seen.written >= 2500
     assert (seen.rows, seen.calls) == (seen.written, seen.written)
 
 
