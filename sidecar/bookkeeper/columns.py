@@ -105,8 +105,10 @@ def costs(own: Sequence[metering_pb2.Cost]) -> dict[str, pa.Array[Any]]:
 
 
 def _cost_lines(own: Sequence[metering_pb2.Cost]) -> pa.Array[Any]:
-    lines = [line for cost in own for line in cost.lines]
-    offsets = pa.array(accumulate((len(cost.lines) for cost in own), initial=0), pa.int32())
+    """None of what is booked as unpriced: lines add up to what their attempt costs."""
+    parts = [cost.lines if _amount(cost) is not None else () for cost in own]
+    lines = [line for part in parts for line in part]
+    offsets = pa.array(accumulate(map(len, parts), initial=0), pa.int32())
     structs = pa.StructArray.from_arrays([column.array(lines) for column in _COST_LINE], [c.name for c in _COST_LINE])
     return pa.ListArray.from_arrays(offsets, structs)
 

@@ -83,6 +83,15 @@ def test_cost_lines_are_rows(ledger: Ledger) -> None:
     ]
 
 
+def test_lines_of_what_is_booked_as_unpriced_are_no_costs(ledger: Ledger) -> None:
+    """Lines and attempts have one sum, whatever a provider says that was used."""
+    call = record(4)
+    call.attempts[0].cost.amount_picodollars = 10**18
+    book(ledger, journal_pb2.Frame(finished=call))
+    assert rows(ledger, "SELECT priced, cost_usd FROM ai_call_attempts") == [(False, None)]
+    assert rows(ledger, "FROM ai_call_costs") == []
+
+
 def test_lists_and_maps_survive(ledger: Ledger) -> None:
     book(ledger, finished(3))
     assert rows(ledger, "SELECT skips, tags['team'] FROM ai_call_logs") == [
