@@ -37,9 +37,12 @@ def months(start: datetime, end: datetime, now: datetime) -> tuple[date, date]:
 def month_of(text: str) -> date:
     """ "2026-10": its first day. Raises BadQuestion."""
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
-        raise BadQuestion(f"not a month: {text!r}. Write it like 2026-10.") from None
+        first = date.min
+    if not 1970 <= first.year < 9999:  # when calls can be, and a month behind it
+        raise BadQuestion(f"not a month: {text!r}. Write it like 2026-10.")
+    return first
 
 
 def after(first: date) -> date:

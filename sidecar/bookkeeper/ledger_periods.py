@@ -52,10 +52,13 @@ class Moment:
 
 def periods_question(filters: Filters | None = None) -> Question:
     """Columns: month, closed_at, closed_by, row_count, sha256 (NULL of open ones), cost_usd, corrections_usd. Of the
-    months that are closed, and those that have charges; the newest first. Raises BadQuestion."""
+    months that are closed, and those that have charges; the newest first. Without filters a closed month's costs are
+    those it was closed with, whatever of it was deleted since. Raises BadQuestion."""
     charges = charges_question(*_ALWAYS, filters)
+    first = "sums" if filters else "closed"
     sql = f"""SELECT month, closed_at, closed_by, row_count, sha256,
-  coalesce(sums.cost_usd, 0) AS cost_usd, coalesce(sums.corrections_usd, 0) AS corrections_usd
+  coalesce({first}.cost_usd, sums.cost_usd, 0) AS cost_usd,
+  coalesce({first}.corrections_usd, sums.corrections_usd, 0) AS corrections_usd
 FROM ai_billing_periods AS closed FULL JOIN (
   SELECT month, sum(cost_usd) AS cost_usd, sum(cost_usd) FILTER (day < month) AS corrections_usd
   FROM ({charges.sql}) GROUP BY month
