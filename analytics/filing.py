@@ -38,9 +38,11 @@ class Content:
     """Its rows, in columns of the layout, of a period. Raises BadQuestion."""
     beside: Callable[[Source, Period, Filters], Mapping[str, Any]] = lambda _source, _span, _filters: {}
     """What the manifest tells beyond the rows themselves. Raises SourceError, BadQuestion."""
+    expires: bool = False
+    """Whether age takes its rows: then fewer of them say nothing."""
 
 
-CALL_ROWS = Content(CALLS, export_question)
+CALL_ROWS = Content(CALLS, export_question, expires=True)
 
 
 @dataclass(frozen=True, slots=True)

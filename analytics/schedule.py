@@ -155,14 +155,15 @@ def _revisions(schedule: Schedule) -> dict[str, int]:
 
 
 def _changed(schedule: Schedule, source: Source, span: Period, revision: int) -> bool:
-    """Whether the ledger now has other sums than the manifest, and not fewer rows. Raises OtherExports, ..."""
+    """Whether the ledger now has other sums than the manifest, and not for its calls' age. Raises OtherExports, ..."""
     manifest = _manifest(schedule.place(span, revision).beside(MANIFEST))
     if _lists(manifest["filters"]) != _lists(schedule.asked.filters):
         raise OtherExports(
             f"{schedule.folder.url} holds files with other filters ({manifest['filters']}): choose another folder"
         )
     now = sums(source, replace(schedule.asked, span=span))
-    return now["rows"] >= manifest["rows"] and not now.items() <= manifest.items()
+    aged = schedule.asked.content.expires and now["rows"] < manifest["rows"]
+    return not aged and not now.items() <= manifest.items()
 
 
 def _lists(filters: Filters) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ import pytest
 from analytics.answering import Source, Status
 from analytics.exports import Format
 from analytics.filing import CALL_ROWS, Asked
+from analytics.focus_files import Version, content
 from analytics.period import Period
 from analytics.places import Place, place
 from analytics.question import Filters
@@ -27,6 +28,7 @@ from analytics.source import open_source
 from sidecar.commands import export_schedule
 from tests.support.analytics import START, build, temporary
 from tests.support.analytics_week import week
+from tests.support.focus import call, on
 
 END = START + timedelta(days=7)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -157,6 +159,22 @@ def test_calls_that_came_late_make_a_corrected_file(tmp_path: Path, target: Plac
     assert turn(schedule, Live(tmp_path / "before"), end_of_first) == []  # what was deleted for its age
     rows = [json.loads(target.within(f"{name}.manifest.json").read())["rows"] for name in sorted(files(target))]
     assert rows[0] == rows[1] + 1
+
+
+def test_billing_rows_that_became_fewer_make_a_corrected_file(tmp_path: Path) -> None:
+    """Two prices of a day that became one: age takes calls, and never billing rows."""
+    for name, price in {"before": "2", "after": "1.25"}.items():
+        (tmp_path / name).mkdir()
+        prices = ("1.25", price)
+        build(
+            tmp_path / name / "ledger.duckdb",
+            [call(seq, on(10, 5), [("input", 1000, each)]) for seq, each in enumerate(prices)],
+        )
+    asked = Asked(content(Version.V1_2), Period(on(10, 1, 0), NEVER), {}, Format.CSV)
+    schedule, end = Schedule(Every.MONTHLY, asked, place(str(tmp_path / "out"))), on(11, 1)
+    assert turn(schedule, Live(tmp_path / "before"), end) == ["2026-10.csv"]
+    assert turn(schedule, Live(tmp_path / "after"), end) == ["2026-10.1.csv"]
+    assert turn(schedule, Live(tmp_path / "after"), end) == []
 
 
 def test_a_folder_of_other_filters_is_refused(home: Path, target: Place) -> None:
