@@ -16,7 +16,7 @@ from analytics.courses import calls_in_steps, share
 from analytics.kinds import ATTEMPTS, CALLS
 from analytics.overview import frame
 from analytics.period import Period
-from analytics.question import Filters, Question
+from analytics.question import BadQuestion, Filters, Question
 from analytics.usage import ERRORS
 
 FAILED = "('failed', 'abandoned')"
@@ -69,6 +69,8 @@ def by_provider(
 
 def by_provider_question(span: Period, filters: Filters | None = None, by: Sequence[str] = ("provider",)) -> Question:
     """Columns: `by`, error_type, http_status, failed, attempts. Raises BadQuestion."""
+    if always := {"error_type", "http_status"}.intersection(by):
+        raise BadQuestion(f"failed attempts are always parted by {min(always)}: leave it out")
     asked = [ATTEMPTS.dimension(name) for name in dict.fromkeys(by)]
     attempts = facts.attempts(span.start, span.end, filters)
     selected = ", ".join(each.selected for each in asked)

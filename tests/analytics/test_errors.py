@@ -120,6 +120,8 @@ def test_no_call_is_no_share(source: Source) -> None:
 def test_what_attempts_are_not_known_by_is_named() -> None:
     with pytest.raises(BadQuestion, match="attempts are not known by 'task'"):
         errors.by_provider_question(DAY, None, ["task"])
+    with pytest.raises(BadQuestion, match="always parted by error_type"):
+        errors.by_provider(source, DAY, by=["error_type"])
 
 
 @settings(max_examples=5, deadline=None)
