@@ -27,7 +27,7 @@ def doubts(source: Source, span: Period, filters: Filters | None = None) -> pl.D
     tokens, cost_usd, cost_at_risk_usd; NULL where a column does not apply.
 
     unpriced: attempts with usage and without a price; their tokens, by share where a day's row has priced ones too.
-    estimated: attempts whose usage was estimated, and the tokens and the cost of those that have a price.
+    estimated: attempts whose usage was estimated; tokens and cost of those that have a price (NULL: none has one).
     at_risk: attempts that broke before their usage was known, and what the provider may have billed for them at most;
     `attempts` counts all of the rows with such money, so it is an upper bound. What has no price at all has no money
     at risk either: `doubted_calls` counts it under maybe_billed_calls. Raises BadQuestion."""
@@ -70,12 +70,11 @@ def doubts_question(span: Period, filters: Filters | None = None) -> Question:
     CAST(sum(cost_at_risk_usd) AS DECIMAL(38, 12)) AS cost_at_risk_usd
   FROM {attempts.sql} GROUP BY ALL
 ), paid AS (
-  SELECT provider, model, CAST(coalesce(sum(quantity) FILTER (meter IN ({tokens})), 0) AS BIGINT) AS estimated_tokens,
+  SELECT provider, model, CAST(sum(quantity) FILTER (meter IN ({tokens})) AS BIGINT) AS estimated_tokens,
     CAST(sum(cost_usd) AS DECIMAL(38, 12)) AS estimated_usd
   FROM {costs.sql} WHERE usage_source = 'estimated' GROUP BY ALL
 )
-SELECT tried.*, coalesce(estimated_tokens, 0) AS estimated_tokens,
-  CAST(coalesce(estimated_usd, 0) AS DECIMAL(38, 12)) AS estimated_usd
+SELECT tried.*, estimated_tokens, estimated_usd
 FROM tried LEFT JOIN paid USING (provider, model)"""  # noqa: S608 - pieces of this package, no values
     return Question(sql, (*attempts.params, *costs.params))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
@@ -17,8 +18,8 @@ from dashboards import format as say
 from dashboards.context import Context, Viewer
 
 __all__ = [
-    "Context", "Head", "Viewer",
-    "does_not_apply", "explaining", "head", "keep", "live", "nothing", "only", "standing",
+    "Context", "Head", "Judged", "Viewer",
+    "card", "does_not_apply", "explaining", "head", "keep", "live", "nothing", "only", "standing",
 ]  # fmt: skip
 
 PERIODS = {  # the words stand in the URL too; any other text is read as it is
@@ -30,6 +31,7 @@ PERIODS = {  # the words stand in the URL too; any other text is read as it is
     "Last 90 days": "90d",
 }
 REFRESH_S = 5
+Judged = Literal["normal", "inverse", "off"]
 LIVE = f"Refresh every {REFRESH_S} seconds."
 COMPARE = "Beside each figure what it was in the period of the same length before; of a month, in the month before."
 
@@ -146,6 +148,24 @@ def nothing(span: Period, *, filtered: bool) -> None:
     else:
         st.caption("Choose a longer period above, or make a call:")
         st.code("taximeter invoke --alias smart 'Hello'", language="shell")
+
+
+def card(label: str, value: str, change: str | None, meaning: str, more: Judged = "off") -> None:
+    """A figure, and beside it how it has changed. `more`: what an increase is, "normal" good and "inverse" bad news;
+    no change is neither."""
+    same = change == say.SAME
+    st.metric(
+        label,
+        value,
+        change,
+        delta_arrow="off" if same else "auto",
+        delta_color="off" if same else more,
+        delta_description="vs. before" if change else None,
+        help=meaning,
+        border=True,
+        width="stretch",
+        height="stretch",
+    )
 
 
 def standing(context: Context) -> None:

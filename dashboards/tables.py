@@ -16,12 +16,14 @@ NAMES = {
     "cost_usd": "Cost",
     "cost_at_risk_usd": "At risk",
     "previous_cost_usd": "Before",
-    "usd_per_million": "Price for a million",
+    "usd_per_million": "Mean for a million",
     "price_source": "Price from",
     "price_version": "Edition",
     "read_tokens": "Read",
     "written_tokens": "Written",
     "input_tokens": "Input",
+    "output_tokens": "Output",
+    "cost": "Cost",
     "hit_share": "Hits",
     "saved_usd": "Saved",
     "paid_more_usd": "Paid more",
@@ -60,6 +62,12 @@ def with_rates(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def with_tried(frame: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
+    """Columns `attempts` at each provider, and `failing`: the share of them that failed."""
+    at = tried.select("provider", "attempts", (pl.col("failed") / pl.col("attempts")).alias("failing"))
+    return frame.drop("attempts", strict=False).join(at, on="provider", how="left")
+
+
 def show(rows: pl.DataFrame, by: str, columns: list[str], *, title: str, key: str, calls: str = means.CALLS) -> None:
     """Rows by the dimension `by`. `title` says what it is to who cannot see it."""
     st.dataframe(
@@ -82,6 +90,11 @@ def exactly(column: str) -> pl.Expr:
     return pl.col(column).map_elements(lambda usd: say.exact(usd) if usd is not None else "", pl.String)
 
 
+def roughly(column: str) -> pl.Expr:
+    """Money as text, rounded for reading; empty where there is none."""
+    return pl.col(column).map_elements(lambda usd: say.money(usd) if usd is not None else "", pl.String)
+
+
 def plain(rows: pl.DataFrame, meanings: Mapping[str, str], *, title: str, key: str) -> None:
     """Rows as they are; a column's name and its type say how it is shown, `meanings` what it is."""
     config = {name: _column(name, kind, meanings.get(name)) for name, kind in rows.schema.items()}
@@ -95,7 +108,9 @@ def _column(name: str, kind: pl.DataType, meaning: str | None) -> Any:
     if kind.is_numeric():
         return st.column_config.NumberColumn(label, help=meaning, format="localized")
     return st.column_config.TextColumn(
-        label, help=meaning, alignment="right" if name.endswith("_usd") or name == "usd_per_million" else "left"
+        label,
+        help=meaning,
+        alignment="right" if name.endswith("_usd") or name in ("cost", "usd_per_million") else "left",
     )
 
 

@@ -70,17 +70,8 @@ def _cards(now: Row, before: Row | None) -> None:
     with st.container(horizontal=True):
         for label, (figure, meaning) in figures.items():
             change = say.change(figure(now), figure(before)) if before else None
-            st.metric(
-                label,
-                say.money(figure(now), unpriced=now["unpriced_calls"] if label != "At risk" else 0),
-                change,
-                delta_arrow="off" if change == say.SAME else "auto",
-                delta_color="off",
-                delta_description="vs. before" if change else None,
-                help=meaning,
-                border=True,
-                width="stretch",
-            )
+            unpriced = now["unpriced_calls"] if label != "At risk" else 0
+            parts.card(label, say.money(figure(now), unpriced=unpriced), change, meaning)
     if now["unpriced_calls"]:
         said = f":orange-badge[{say.count(now['unpriced_calls'])} calls without a known price]"
         st.caption(f"{said} Their cost is not in these figures.", help=means.UNPRICED)
@@ -122,7 +113,7 @@ def _by(look: Look) -> list[str]:
 
 def _meters(look: Look) -> None:
     rows = data.ask(look.context, costs.by_meter, look.span, look.filters)
-    shown = rows.with_columns(tables.spoken("meter"), tables.exactly("cost_usd"), tables.exactly("usd_per_million"))
+    shown = rows.with_columns(tables.spoken("meter"), tables.exactly("cost_usd"), tables.roughly("usd_per_million"))
     tables.plain(shown, {**costs.MEANS, "unit": "What the meter counts."}, key="meters", title="cost by meter")
     tables.csv(rows, "cost-by-meter", "meters_csv")
     st.subheader("Token mix", anchor=False, help=costs.MEANS["tokens"])
@@ -164,7 +155,15 @@ def _prices(look: Look) -> None:
     if doubts.is_empty():
         st.caption("Nothing: all usage was reported by providers, and has a price.")
         return
-    shown = doubts.with_columns(tables.spoken("doubt"), tables.exactly("cost_usd"), tables.exactly("cost_at_risk_usd"))
+    of_money = pl.col("doubt") != "at_risk"
+    shown = doubts.with_columns(
+        tables.spoken("doubt"),
+        pl.when(of_money & pl.col("cost_usd").is_null())
+        .then(pl.lit("unknown"))
+        .otherwise(tables.exactly("cost_usd"))
+        .alias("cost_usd"),
+        tables.exactly("cost_at_risk_usd"),
+    )
     tables.plain(shown, costs.MEANS, key="doubts", title="what is unpriced, estimated or at risk")
 
 

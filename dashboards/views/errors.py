@@ -66,8 +66,7 @@ def _cards(hours: pl.DataFrame, before: pl.DataFrame | None, types: pl.DataFrame
     }
     with st.container(horizontal=True):
         for label, (value, meaning, delta) in figures.items():
-            st.metric(label, value, delta, delta_color="inverse", help=meaning, border=True, width="stretch",
-                      delta_description="vs. before" if delta else None)  # fmt: skip
+            parts.card(label, value, delta, meaning, "inverse")
 
 
 def _change(now: pl.DataFrame, before: pl.DataFrame | None, name: str) -> str | None:
@@ -83,7 +82,7 @@ def _figure(hours: pl.DataFrame, name: str) -> float | None:
 
 def _over_time(context: parts.Context, span: Period, filters: Filters) -> None:
     st.subheader("Over time", anchor=False, help=MEANS["errors"])
-    rows = data.ask(context, errors.course, span, filters).with_columns(_worded("error_type"))
+    rows = data.ask(context, errors.course, span, filters).with_columns(_did("error_type"))
     drawn = charts.stacked(rows, "error_type", "errors", "Errors", overview.grain(span))
     st.altair_chart(drawn, key="course", alt="Bars over time: calls that ended in an error, by type")
 
@@ -115,7 +114,7 @@ def _tried(tried: pl.DataFrame, head: parts.Head) -> None:
     if tried.is_empty():
         st.caption("No attempt failed.")
         return
-    told = tried.with_columns(_worded("error_type"), pl.col("http_status").cast(pl.String)).drop("share")
+    told = tried.with_columns(_did("error_type"), pl.col("http_status").cast(pl.String)).drop("share")
     chosen = st.dataframe(
         told, hide_index=True, placeholder="", column_config=_TRIED, key="tried",
         on_select="rerun", selection_mode="single-row",
@@ -132,6 +131,11 @@ def _worded(name: str) -> pl.Expr:
     return pl.col(name).str.replace_all("_", " ")
 
 
+def _did(name: str) -> pl.Expr:
+    """What has no kind of error is what a sidecar left in the middle."""
+    return pl.when(pl.col(name) == "").then(pl.lit("abandoned")).otherwise(_worded(name)).alias(name)
+
+
 _number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
 _TYPES: dict[str, Any] = {
     "status": _text("Status", help=STATUS),
@@ -146,5 +150,5 @@ _TRIED: dict[str, Any] = {
     "http_status": _text("HTTP status", help=MEANS["http_status"], alignment="right"),
     "failed": _number("Failed", help=MEANS["failed"], format="localized"),
     "attempts": _number("Attempts", help=MEANS["attempts"], format="localized"),
-    "failure_rate": _number("Failed so", help=MEANS["failure_rate"], format="percent"),
+    "failure_rate": _number("Failure rate", help=MEANS["failure_rate"], format="percent"),
 }

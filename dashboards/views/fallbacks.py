@@ -70,7 +70,7 @@ def _whole(aliases: pl.DataFrame) -> Row:
 
 def _cards(now: Row, before: Row | None) -> None:
     waited = now["rescued"] + now["failed"]
-    figures = {
+    figures: dict[str, tuple[str, str, parts.Judged]] = {
         "Fell back": (say.share(now["fallbacks"], now["calls"]), "fallback_rate", "inverse"),
         "Rescued": (say.share(now["rescued"], waited), "rescue_rate", "normal"),
         "Rescued calls": (say.count(now["rescued"]), "rescued", "off"),
@@ -80,8 +80,7 @@ def _cards(now: Row, before: Row | None) -> None:
     with st.container(horizontal=True):
         for label, (value, name, good) in figures.items():
             delta = say.change(now[name], before[name]) if before else None
-            st.metric(label, value, delta, delta_color=good, help=MEANS[name], border=True, width="stretch",  # type: ignore[arg-type]
-                      delta_description="vs. before" if delta else None)  # fmt: skip
+            parts.card(label, value, delta, MEANS[name], good)
 
 
 def _flow(context: parts.Context, span: Period, narrowed: Filters) -> None:

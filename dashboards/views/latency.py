@@ -69,9 +69,8 @@ def _cards(context: parts.Context, head: parts.Head, rows: dict[str, dict[str, A
         with st.container(horizontal=True):
             for share in SHARES:
                 delta = say.change(now[share], before[share]) if before else None
-                st.metric(f"{label} {share[:3]}", say.duration(now[share]), delta, delta_color="inverse",
-                          help=f"{MEANS[measure]} {MEANS[share]}", border=True, width="stretch",
-                          delta_description="vs. before" if delta else None)  # fmt: skip
+                meaning = f"{MEANS[measure]} {MEANS[share]}"
+                parts.card(f"{label} {share[:3]}", say.duration(now[share]), delta, meaning, "inverse")
 
 
 def _over_time(context: parts.Context, span: Period, filters: Filters, *, exactly: bool) -> None:
@@ -121,7 +120,7 @@ def _columns(name: str) -> dict[str, Any]:
             f"{label}{share[:3]} ms", help=f"{MEANS[measure]} {MEANS[share]}",
             format="%.1f" if measure == "overhead" else "%.0f",
         )
-        for measure, label in {"duration": "", "first_token": "First ", "overhead": "Own "}.items()
+        for measure, label in {"duration": "", "first_token": "First ", "overhead": "Overhead "}.items()
         for share in SHARES
     }  # fmt: skip
     return {

@@ -103,11 +103,12 @@ def _card(card: Card, now: Row, before: Row | None, course: list[float]) -> None
         card.said(now),
         change,
         delta_arrow="off" if change == say.SAME else "auto",
-        delta_color="inverse" if card.worse_up else "off",
+        delta_color="inverse" if card.worse_up and change != say.SAME else "off",
         delta_description="vs. before" if change else None,
         help=f"{card.meaning} {means.PREVIOUS}",
         border=True,
         width="stretch",
+        height="stretch",
         chart_data=course,
         chart_type="area",
     )
@@ -152,8 +153,7 @@ def _choice(label: str, options: list[str], key: str) -> str:
 
 def _by_provider(context: parts.Context, span: Period, filters: Filters) -> None:
     used = data.ask(context, sums.sums, span, filters, "provider")
-    rows = used.join(data.ask(context, sums.tried, span, filters), on="provider", how="left", suffix="_tried")
-    rows = rows.with_columns((pl.col("failed") / pl.col("attempts_tried")).alias("failing"))
+    rows = tables.with_tried(used, data.ask(context, sums.tried, span, filters))
     _ranking("Providers", rows, "provider", ["attempts", "failing"], calls=means.ANSWERED)
 
 

@@ -119,7 +119,7 @@ def _doubts(context: parts.Context, span: Period, filters: Filters) -> None:
                 icon=":material/check_circle:")  # fmt: skip
         return
     for doubt, (title, meaning, columns) in _KINDS.items():
-        found = rows.filter(pl.col("doubt") == doubt).with_columns(_known("tokens"), _known("cost_usd"))
+        found = rows.filter(pl.col("doubt") == doubt)
         if found.is_empty():
             continue
         st.markdown(f"**{title}**", help=MEANS[meaning])
@@ -130,11 +130,6 @@ def _doubts(context: parts.Context, span: Period, filters: Filters) -> None:
         )  # fmt: skip
         if doubt == "unpriced":
             _set_price(found)
-
-
-def _known(name: str) -> pl.Expr:
-    """Estimated tokens are known of what has a price; where there are none, neither is the cost."""
-    return pl.when(pl.col("tokens") > 0).then(name).alias(name)
 
 
 def _set_price(found: pl.DataFrame) -> None:

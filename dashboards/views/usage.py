@@ -125,10 +125,15 @@ def _chart(context: parts.Context, head: parts.Head, asked: Asked, rows: pl.Data
 
 def _table(context: parts.Context, head: parts.Head, asked: Asked, rows: pl.DataFrame) -> None:
     columns = [*COLUMNS]
+    if asked.by in OF_TARGET:  # a call that failed there is another's, or nobody's
+        columns.remove("erring")
     if head.before:
         before = tables.with_tokens(data.ask(context, sums.sums, head.before, head.filters, asked.by))
         rows = tables.with_change(rows, before, asked.by, asked.value)
         columns.insert(2, "change")
+    if asked.by == "provider":
+        rows = tables.with_tried(rows, data.ask(context, sums.tried, head.span, head.filters))
+        columns[-3:-3] = ["attempts", "failing"]
     shown = tables.with_label(tables.with_rates(rows)).rename({asked.by: asked.name})
     calls = means.ANSWERED if asked.by in OF_TARGET else means.CALLS
     tables.show(shown, asked.name, columns, title=f"usage by {asked.name}", key="usage_table", calls=calls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -126,6 +127,15 @@ def test_doubts_by_target(source: Source) -> None:
         ("estimated", "openai", "big", 1, 205, "$0.00045", None),
         ("at_risk", "openai", "big", 1, None, None, "$0.003"),
     ])  # fmt: skip
+
+
+def test_what_is_estimated_and_has_no_price_is_not_free(tmp_path: Path) -> None:
+    guessed = tried(NEW, 9, **used(Usage(input=200, output=5), estimated=True))
+    build(tmp_path / "ledger.duckdb", [call(0, [guessed], OK)])
+    assert costs.doubts(open_source(tmp_path), FIRST).rows() == [
+        ("unpriced", "acme", "new", 1, 205, None, None),
+        ("estimated", "acme", "new", 1, None, None, None),
+    ]
 
 
 def test_doubts_by_call(source: Source) -> None:
