@@ -97,9 +97,10 @@ def pages(where: Context) -> dict[str, list[StreamlitPage]]:
 
 def main() -> None:
     given = arguments()
-    st.set_page_config("Taximeter", ":material/local_taxi:", layout="wide", initial_sidebar_state=SIDEBAR_PX)
+    here = Path(__file__)  # an icon by its name would be asked of a font server
+    st.set_page_config("Taximeter", here.with_name("icon.svg"), layout="wide", initial_sidebar_state=SIDEBAR_PX)
     st.html(f"<style>{ROOMIER}</style>")
-    st.logo(Path(__file__).with_name("logo.svg"), size="large")
+    st.logo(here.with_name("logo.svg"), size="large")
     if not given.home:
         st.error("**Which ledger?** Start with `taximeter dashboard`, or set TAXIMETER_HOME.")
         return
