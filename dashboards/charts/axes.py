@@ -10,6 +10,8 @@ from dashboards import theme
 HEIGHT = 260
 WORDS = "#808080"
 """Of figures beside bars: to be read on light and on dark."""
+LEGEND_COLUMNS = alt.ExprRef("width < 400 ? 2 : 4")
+"""A telephone has room for two."""
 _NAMED_NOTHING = {"provider": "(none answered)", "alias": "(no alias)"}
 
 
@@ -28,7 +30,7 @@ def colours(dimension: str, frame: pl.DataFrame) -> alt.Color:
     return alt.Color(
         f"{dimension}:N",
         scale=alt.Scale(domain=[value or nothing for value in domain], range=shades),
-        legend=alt.Legend(orient="top", title=None, columns=4, labelLimit=140),
+        legend=alt.Legend(orient="top", title=None, columns=LEGEND_COLUMNS, labelLimit=140),
     )
 
 

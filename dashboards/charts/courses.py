@@ -84,7 +84,7 @@ def percentiles(frame: pl.DataFrame) -> alt.Chart:
     colour = alt.Color(
         "which:N",
         scale=alt.Scale(domain=list(names.values()), range=[theme.PALETTE[0], theme.PALETTE[1]]),
-        legend=alt.Legend(orient="top", title=None),
+        legend=alt.Legend(orient="top", title=None, symbolType="stroke", symbolDash=[1, 0]),
     )
     drawn: alt.Chart = alt.Chart(long).mark_line(point=alt.OverlayMarkDef(size=18), interpolate="monotone").encode(
         x=alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=TIMES),

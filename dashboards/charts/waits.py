@@ -38,7 +38,7 @@ def drawn(course: pl.DataFrame) -> alt.Chart:
             x=alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=TIMES),
             y=alt.Y("value:Q", title="Milliseconds" if short else "Seconds", axis=alt.Axis(tickCount=5)),
             color=alt.Color("which:N", scale=alt.Scale(domain=names, range=colours),
-                            legend=alt.Legend(orient="top", title=None, columns=3)),
+                            legend=alt.Legend(orient="top", title=None, columns=3, symbolType="stroke")),
             strokeDash=alt.StrokeDash("which:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
             tooltip=[alt.Tooltip("time:N", title="From"), alt.Tooltip("which:N", title="Percentile"),
                      alt.Tooltip("told:N", title="Took at most")],
