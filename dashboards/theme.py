@@ -26,6 +26,9 @@ _KNOWN = (
     "openrouter", "azure", "together", "ollama", "deepseek", "cohere",
 )  # fmt: skip
 
+COMMON = 6
+"""The first of these keep their colours to themselves."""
+
 STATUS = {
     "ok": "#009E73",
     "error": "#D55E00",
@@ -49,7 +52,8 @@ def provider_colour(name: str) -> str:
         return NOBODY
     if name in _KNOWN:
         return PALETTE[_KNOWN.index(name)]
-    return PALETTE[hashlib.sha256(name.encode()).digest()[0] % len(PALETTE)]
+    rarer = PALETTE[COMMON:]
+    return rarer[hashlib.sha256(name.encode()).digest()[0] % len(rarer)]
 
 
 def scale(dimension: str, values: Iterable[str]) -> tuple[list[str], list[str]]:
