@@ -54,7 +54,7 @@ def _by_token(home: str) -> Viewer | None:
     signed: _SignedIn | None = st.session_state.get(_KEY)
     if signed and (who := _still(home, signed)):
         return who
-    _welcome("Sign in with a token of your workspace: `taximeter tokens create` makes one.")
+    _welcome("Sign in with a token of your workspace: `taximeter tokens create NAME --role viewer` makes one.")
     with st.form("sign_in", border=False):
         token = st.text_input("Token", type="password", autocomplete="current-password")
         asked = st.form_submit_button("Sign in", type="primary", icon=":material/login:")

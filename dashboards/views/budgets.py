@@ -79,7 +79,7 @@ def _cards(rows: Sequence[Row]) -> None:
         "Soft alert": (str(len(by_state[SOFT])), STATE),
         "Used up": (str(len(by_state[REACHED])), STATE),
         "Calls refused": (say.count(sum(refused.values())) if refused else say.ABSENT, REFUSED),
-        "Next used up": (f"{soonest:%-d %b %H:%M}" if soonest else "none", outlook.MEANS["exhausted_at"]),
+        "Next used up (UTC)": (f"{soonest:%-d %b %H:%M}" if soonest else "none", outlook.MEANS["exhausted_at"]),
     }
     with st.container(horizontal=True):
         for label, (value, meaning) in figures.items():

@@ -115,14 +115,14 @@ def _alias_row(alias: said.Alias, used: Mapping[str, Any]) -> dict[str, Any]:
         "alias": alias.name,
         "state": "✓ usable" if alias.usable else "⊘ not usable",
         "chain": _chain(alias.chain),
-        "strategy": " · ".join(part for part in (alias.strategy, alias.preference) if part),
         "calls": used.get("calls", 0),
         "erring": used["errors"] / used["calls"] if used.get("calls") else None,
         "cost": say.money(used["cost_usd"], unpriced=used["unpriced_calls"]) if used else "",
+        "reason": alias.reason,
+        "strategy": " · ".join(part for part in (alias.strategy, alias.preference) if part),
         "limits": ", ".join(alias.limits) or "none",
         "version": alias.version,
         "source": alias.source,
-        "reason": alias.reason,
     }
 
 

@@ -23,7 +23,7 @@ def show(context: parts.Context, row: Row) -> None:
     """The chart, and what it says."""
     unit = row["unit"]
     title = f"{row['name'] or row['budget_id']}: {budget_rows.subject(row)}"
-    st.subheader(title, anchor=False, help=f"{CHART} {outlook.MEANS['at_end']}")
+    st.subheader(title, anchor=False, help=outlook.MEANS["at_end"])
     now = datetime.now(UTC)
     words = [_spent(row), _resets(row, now), _ahead(row), _exhausted(row, now)]
     st.markdown(" ".join(word for word in words if word))
@@ -36,6 +36,7 @@ def show(context: parts.Context, row: Row) -> None:
     st.altair_chart(
         drawn, key="burn", alt=f"Burn-down of {title}. {' '.join(words).replace('**', '').replace('$', '')}"
     )
+    st.caption(CHART)
     if row["method"]:
         st.caption(f"Forecast: {row['method']}.")
     if not course.is_empty() and abs(course["spent"][-1] - row["spent"]) > row["limit"] * APART:

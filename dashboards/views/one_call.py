@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -126,15 +127,16 @@ def _attempts(tried: list[dict[str, Any]]) -> pl.DataFrame:
     )
 
 
+_RIGHT = partial(st.column_config.TextColumn, alignment="right")
 _ATTEMPTS: dict[str, Any] = {
     "number": st.column_config.NumberColumn("#", width=40),
     "target": "Provider · model",
     "status": "Status",
     "error": "Error",
     "http": st.column_config.NumberColumn("HTTP", format="plain", width=50),
-    "cost": "Cost",
-    "took": "Duration",
-    "first": "First token",
+    "cost": _RIGHT("Cost"),
+    "took": _RIGHT("Duration"),
+    "first": _RIGHT("First token"),
     "input": st.column_config.NumberColumn("In", format="localized"),
     "output": st.column_config.NumberColumn("Out", format="localized"),
     "finish": "Finish",
@@ -177,8 +179,8 @@ _COSTS: dict[str, Any] = {
     "target": "Provider · model",
     "meter": st.column_config.TextColumn("Meter", help=means.METER),
     "quantity": st.column_config.NumberColumn("Quantity", format="localized"),
-    "price": "Price for a million",
-    "cost": "Cost",
+    "price": _RIGHT("Price for a million"),
+    "cost": _RIGHT("Cost"),
     "source": "Price from",
 }
 

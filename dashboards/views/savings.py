@@ -15,6 +15,8 @@ from dashboards import data, parts
 from dashboards import format as say
 
 CARDS = 12
+MEASURES = {"cost_usd": "cost", "attempts": "requests", "error_share": "errors", "mean_ms": "latency"}
+"""What is unusual of a day, in words."""
 SURE = {"high": "green", "medium": "blue", "low": "gray"}
 """Confidence, as a badge's colour."""
 
@@ -27,7 +29,7 @@ def unusual(context: parts.Context, span: Period, chosen: Filters) -> None:
         st.success("**Nothing unusual** in this period, by what each provider cost, answered and failed in the four "
                    "weeks before.", icon=":material/check_circle:")  # fmt: skip
         return
-    st.caption(f"Compared with the same weekday of the four weeks before. {anomalies.MEANS['score']}")
+    st.caption("Compared with the same weekday of the four weeks before, or with all days where those are few.")
     for row in found.head(CARDS).iter_rows(named=True):
         _day(row, everywhere=context.who.workspace is None)
     if found.height > CARDS:
@@ -39,7 +41,7 @@ def _day(row: Mapping[str, Any], *, everywhere: bool) -> None:
         where = f"{row['provider']} in {row['workspace']}" if everywhere else row["provider"]
         up = row["value"] > row["expected"]
         st.markdown(
-            f"**{row['day']:%-d %b %Y} · {where}** :{'orange' if up else 'blue'}-badge[{row['measure']} "
+            f"**{row['day']:%-d %b %Y} · {where}** :{'orange' if up else 'blue'}-badge[{MEASURES[row['measure']]} "
             f"{'above' if up else 'below'} the usual]{' :gray-badge[day not over]' if row['partial'] else ''}"
         )
         st.markdown(_plain(row["explanation"]))
