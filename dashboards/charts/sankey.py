@@ -200,9 +200,12 @@ def drawn(flows: pl.DataFrame) -> alt.LayerChart:
         x=x, x2="x2:Q", y=y, y2="y2:Q", color=alt.Color("colour:N", scale=None), tooltip=_NODE_TIPS
     )
     names = nodes.transform_calculate(shown="width < 560 ? datum.short : datum.name")
-    beside = names.transform_filter("!datum.last").mark_text(align="left", dx=4, **_TEXT)
-    before = names.transform_filter("datum.last").mark_text(align="right", dx=-4, **_TEXT)
-    words = [each.encode(x=alt.X("at:Q", axis=None), y="middle:Q", text="shown:N") for each in (beside, before)]
+    beside, before = names.transform_filter("!datum.last"), names.transform_filter("datum.last")
+    words = [
+        each.mark_text(**_TEXT, **side, **edge).encode(x=alt.X("at:Q", axis=None), y="middle:Q", text="shown:N")
+        for each, side in ((beside, _AFTER), (before, _AHEAD))
+        for edge in (_EDGE, _BARE)
+    ]
     made: Any = alt.layer(areas, boxes, *words).properties(height=height).configure_view(stroke=None)
     return cast("alt.LayerChart", made)
 
@@ -212,6 +215,14 @@ _TEXT: Any = {
     "color": {"expr": "background && luminance(background) < 0.4 ? '#FAFAFA' : '#262730'"},
 }  # fmt: skip
 """Light on a dark ground, which the page's theme has."""
+_AFTER: Any = {"align": "left", "dx": 4}
+_AHEAD: Any = {"align": "right", "dx": -4}
+_BARE: Any = {}
+_EDGE: Any = {
+    "stroke": {"expr": "background && luminance(background) < 0.4 ? '#16150F' : '#FFFFFF'"},
+    "strokeWidth": 3, "strokeOpacity": 0.75, "strokeJoin": "round",
+}  # fmt: skip
+"""Drawn under a name, so that thin ribbons do not strike it out."""
 
 
 _TIPS = [
