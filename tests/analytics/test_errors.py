@@ -117,7 +117,7 @@ def test_no_call_is_no_share(source: Source) -> None:
     assert errors.by_hour(source, DAY.previous)["error_rate"].null_count() == 24
 
 
-def test_what_attempts_are_not_known_by_is_named() -> None:
+def test_what_attempts_are_not_known_by_is_named(source: Source) -> None:
     with pytest.raises(BadQuestion, match="attempts are not known by 'task'"):
         errors.by_provider_question(DAY, None, ["task"])
     with pytest.raises(BadQuestion, match="always parted by error_type"):
