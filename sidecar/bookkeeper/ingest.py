@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sidecar.journal import Entry, JournalVersionError, Position, Tail, mark_ing
 
 BATCH_BYTES = 4 << 20
 """Of journal, in one transaction: bounds the memory of catching up."""
+_NO_END: At = (2**63, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,17 @@ class Ingest:
         *,
         marks: bool = True,
         alerted: Callable[[], None] = lambda: None,
+        upto: Mapping[str, At] | None = None,
     ) -> None:
         """`journal` is `<home>/journal`. `marks`: tell its writers how far the ledger is. `alerted`: called when
-        alerts were booked."""
+        alerts were booked. `upto`: where the journals of these sidecars are to be left, each just behind a frame."""
         self._journal = journal
         self._ledger = ledger
         self._log = log
         self._clock = clock
         self._marks = marks
         self._alerted = alerted
+        self._upto = upto or {}
         self._readers: dict[str, _Reader] = {}
         self._standings = ledger.standings()
         self._in_step = True
@@ -92,11 +95,12 @@ class Ingest:
         return 0 if standing.closed else Tail(self._journal / sidecar_id, Position(*standing.at)).backlog_bytes()
 
     def _open(self) -> list[str]:
-        """Those that may have something new: every journal but the closed ones."""
+        """Those that may have something new: every journal but those that are closed, or to be left here."""
         present = sidecars(self._journal)
         for gone in self._readers.keys() - set(present):
             del self._readers[gone]
-        return [each for each in present if not self._standings.get(each, Standing()).closed]
+        standings = {each: self._standings.get(each, Standing()) for each in present}
+        return [name for name, has in standings.items() if not has.closed and has.at < self._upto.get(name, _NO_END)]
 
     def _reader(self, sidecar_id: str, at: At) -> _Reader:
         if sidecar_id not in self._readers:
@@ -108,13 +112,14 @@ class Ingest:
         since = self._standings.get(sidecar_id, Standing()).at
         reader = self._reader(sidecar_id, since)
         entries = self._read(sidecar_id, reader)
-        until = (reader.tail.position.segment, reader.tail.position.offset)
+        until = min(_at(reader.tail.position), self._upto.get(sidecar_id, _NO_END))
         if until == since:
             return False
         corrupt = reader.tail.corrupt_frames - reader.counted
         if corrupt:
             self._log.error("corrupt_frames_skipped", sidecar_id=sidecar_id, stretches=corrupt, since=since, to=until)
-        batch = fold(sidecar_id, since, until, [entry.frame for entry in entries], corrupt)
+        frames = [entry.frame for entry in entries if _at(entry.position) <= until]
+        batch = fold(sidecar_id, since, until, frames, corrupt)
         self._ledger.book(batch)
         reader.counted = reader.tail.corrupt_frames
         self._standings[sidecar_id] = Standing(until, batch.closed)
@@ -141,3 +146,7 @@ class Ingest:
             mark_ingested(self._journal, sidecar_id, Position(*at))
         except OSError as error:
             self._log.warning("mark_not_written", sidecar_id=sidecar_id, error=str(error))
+
+
+def _at(position: Position) -> At:
+    return position.segment, position.offset

@@ -8,7 +8,7 @@ that the books had: what is new comes from the journal, and what the journal has
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from sidecar.bookkeeper import erased, files, ledger_carry, lock
+from sidecar.bookkeeper.batch import At
 from sidecar.bookkeeper.copying import MaintenanceFailed, copy_journal, copy_ledger, copy_with_log, log_of
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger, Standing
@@ -124,10 +125,12 @@ def _remake(home: Path, base: Path | None, *, journal: bool = True) -> Remade:
     old = home / LEDGER
     before = files.size_of(old)
     with _fresh(home, base) as new:
-        missing = _fill(new, home / JOURNAL if journal else None)
+        missing = _fill(new, home / JOURNAL if journal else None, _reached(old))
         kept, trouble = _kept(old, new)
         if trouble and not journal:
             raise MaintenanceFailed(f"{trouble}. `taximeter rebuild` makes it anew from the journal.")
+        if journal:  # what the ledger before had not come to: late calls of days that are only sums by now, too
+            _fill(new, home / JOURNAL)
         calls = _finish(new)
         aside = _set_aside(old) if trouble else None
         files.replace(new, old)
@@ -152,14 +155,24 @@ def _remove(ledger: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _fill(new: Path, journal: Path | None) -> tuple[str, ...]:
-    """What the journal has from where `new` stands on. Returns the sidecars of whose journal a part is gone."""
+def _reached(old: Path) -> Mapping[str, At]:
+    """By sidecar, up to where its journal is in the ledger that is there; of one that cannot be read, nothing."""
+    if old.exists():
+        with suppress(LedgerFault), closing(Ledger(old)) as ledger:
+            return {name: standing.at for name, standing in ledger.standings().items()}
+    return {}
+
+
+def _fill(new: Path, journal: Path | None, upto: Mapping[str, At] | None = None) -> tuple[str, ...]:
+    """What the journal has from where `new` stands on, of some sidecars only `upto` a place. Returns the sidecars of
+    whose journal a part is gone."""
     with closing(Ledger(new)) as ledger:
         if journal is None:
             return ()
         standings = ledger.standings()
         missing = tuple(each for each in sidecars(journal) if _gap(journal / each, standings.get(each, Standing())))
-        ingest = Ingest(journal, ledger, structlog.get_logger("maintenance"), Clock(), marks=False)
+        log = structlog.get_logger("maintenance")
+        ingest = Ingest(journal, ledger, log, Clock(), marks=False, upto=upto)
         while ingest.turn():
             pass
         return missing

@@ -35,7 +35,7 @@ from tests.support import analytics
 from tests.support.analytics import START
 from tests.support.days import close_month, differing, roll_all, rolled
 from tests.support.ledger import batches, finished, rows
-from tests.support.ledger_journal import Log, segment, snapshot
+from tests.support.ledger_journal import Log, add, segment, snapshot
 from tests.support.stack import until
 
 param = pytest.param
@@ -327,6 +327,30 @@ def test_a_ledger_that_is_made_anew_has_sums_without_calls_once(books: Books, re
     assert (books.by_day(), rolled(books.ledger)) == ([1, 1, 1], Rolled(day(2), day(2)))
     roll_all(books.ledger, day(3))
     assert (books.by_day(), differing(books.ledger, day(2))) == ([1, 1, 1], [])
+
+
+@pytest.mark.parametrize("remake", [maintenance.rebuild, REMADE["restore"]], ids=["rebuild", "restore"])
+def test_a_late_call_that_only_the_journal_has_comes_into_the_sums(
+    books: Books, remake: Callable[[Path], object]
+) -> None:
+    """Of a day that has only sums, recorded while no bookkeeper ran."""
+    for number in (0, 1, 2):
+        books.book_one(number)
+    journal = segment(books.home / "journal", 1, [snapshot(1), *books.told], sidecar_id="sidecar-a")
+    with books.ledger.transaction() as writer:
+        writer.execute("UPDATE ledger_positions SET segment = 1, byte_offset = ?", [journal.stat().st_size])
+    roll_all(books.ledger, day(3))
+    books.expire(2)
+    books.ledger.close()
+    maintenance.backup(books.home, books.home / "aged")
+    late = journal_pb2.Frame()
+    late.CopyFrom(books.told[0])
+    late.finished.seq = 99
+    add(journal, [late])
+    remake(books.home)
+    books.ledger = Ledger(books.home / "ledger.duckdb")
+    assert (books.by_day(), rolled(books.ledger)) == ([2, 1, 1], Rolled(day(2), day(2)))
+    assert rows(books.ledger, "SELECT byte_offset FROM ledger_positions") == [(journal.stat().st_size,)]
 
 
 def test_a_strangers_calls_of_such_days_come_into_the_sums(books: Books, tmp_path: Path) -> None:
