@@ -38,7 +38,7 @@ TIMES = alt.Axis(
     labelExpr="utchours(datum.value) || utcminutes(datum.value) "
     "? utcFormat(datum.value, '%H:%M') : utcFormat(datum.value, '%-d %b')",
     labelOverlap=True,
-    tickCount=8,
+    tickCount=alt.ExprRef("width < 400 ? 4 : 8"),
     grid=False,
 )
 """Hours in the day, and the date at its midnight."""
