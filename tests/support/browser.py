@@ -86,6 +86,7 @@ def looked_at(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": max(600, min(int(tall) + 20, 4500))})
+        page.wait_for_function(_SIDEBAR_STANDS)
         for chart in page.get_by_test_id("stVegaLiteChart").all():
             expect(chart.locator("canvas, svg").first).to_be_visible()
         page.screenshot(path=SCREENSHOTS / f"{name}-{look}.png")
@@ -93,6 +94,11 @@ def looked_at(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
+_SIDEBAR_STANDS = """() => {
+  const sidebar = document.querySelector('[data-testid=stSidebar]');
+  return !sidebar || window.innerWidth > 640 || sidebar.getBoundingClientRect().right <= 0;
+}"""
+"""On a telephone it slides out of sight: then it is not in the picture."""
 _LOOKS: tuple[tuple[str, Literal["light", "dark"], int], ...] = (
     ("light", "light", 1280),
     ("dark", "dark", 1280),
