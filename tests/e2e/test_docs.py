@@ -22,8 +22,8 @@ MACHINE = re.compile(r"/work/|/root/|/tmp/[a-z]|/home/(?!you\b)\w+")
 EXAMPLES = re.compile(r"AI_(?:[A-Z]+[12]?|CUSTOM|LAB)_(?:URL|KEY|SMART|FAST|ENABLED|WEIGHT|API)|AI_GATEWAY_API_KEY")
 """Made of any account's name, which .env.example shows for one; and a stranger's variable."""
 
-OF_TESTS = {"TAXIMETER_RECORDINGS"}
-"""Read by the suite, not by what is installed."""
+OF_TESTS = {"TAXIMETER_RECORDINGS", "TAXIMETER_BENCH_LEDGERS"}
+"""Read by the suite and the benchmarks, not by what is installed."""
 
 
 def name(document: Path) -> str:
