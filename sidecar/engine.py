@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -201,12 +201,16 @@ async def _requests(settings: Settings, clock: Clock, log: Any) -> Requests:
 
 
 def _recovered(loaded: Loaded, pricing: Pricing, clock: Clock, log: Any) -> Left:
-    """Ends what an earlier incarnation left open; gives what it left behind. Raises CANNOT_OPEN."""
-    directory = loaded.settings.home / "journal"
+    """Ends what an earlier incarnation left open; gives what it left behind. Raises CANNOT_OPEN.
+
+    Where there is a ledger, its calls were made by somebody: without a journal, then, budgets ask it."""
+    home = loaded.settings.home
+    directory = home / "journal"
     calls = recover(directory, clock, abandoning(loaded.catalog, pricing, estimate))
     if calls:
         log.warning("recovered", calls=calls, status="abandoned")
-    return left_behind(directory)
+    left = left_behind(directory)
+    return replace(left, fresh=left.fresh and not (home / "ledger.duckdb").exists())
 
 
 def _journal(settings: Settings, clock: Clock, standing: BudgetStanding, broken: asyncio.Event, log: Any) -> Journal:

@@ -28,7 +28,7 @@ class Left:
     known: bool = False
     """False: no journal here tells of budgets."""
     fresh: bool = False
-    """There is no journal at all: nothing was ever spent here."""
+    """There is no journal at all: what was ever spent here, no journal knows."""
 
 
 def left_behind(directory: Path) -> Left:

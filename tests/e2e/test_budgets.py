@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from analytics.source import open_source
 from taximeter import Client, errors
 from taximeter.v1 import budgets_pb2 as pb
 from taximeter.v1.budgets_pb2_grpc import BudgetServiceStub
+from tests.support.analytics import build
+from tests.support.analytics_week import week
 from tests.support.chaos import storm
 from tests.support.cli import Done, Shell
 from tests.support.stack import Process, Stack, stack, until
@@ -64,6 +67,19 @@ def town(**env: str) -> Iterator[Town]:
         built.provider()
         built.bookkeeper()
         yield Town(built, built.sidecar())
+
+
+def test_a_home_whose_journal_is_gone_asks_its_ledger_what_was_spent() -> None:
+    """As after `taximeter restore` of a ledger alone, or a journal that was deleted for its room."""
+    with stack() as built:
+        built.home.mkdir(parents=True)
+        build(built.home / "ledger.duckdb", week(datetime.now(UTC), 40))
+        built.provider()
+        built.bookkeeper()
+        at = Town(built, built.sidecar())
+        (asked,) = at.rows("SELECT count(*) FILTER (attempts > 0) AS calls FROM ai_call_logs")
+        spent = at.spent(at.create("--requests", "1000", "--window", "total"))
+    assert spent["requests"] == asked["calls"] > 0
 
 
 def test_a_budget_is_reached_and_everybody_is_told_once() -> None:
