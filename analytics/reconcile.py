@@ -87,7 +87,7 @@ def kept_question(span: Period, accounts: Sequence[str], operations: Sequence[st
   CAST(coalesce(sum(attempts) FILTER (status = 'ok'), 0) AS BIGINT) AS calls,
   CAST(coalesce(sum(attempts) FILTER (status <> 'ok'), 0) AS BIGINT) AS broken,
   CAST(sum(input_tokens) AS BIGINT) AS input_tokens, CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
-  CASE WHEN sum(unpriced_attempts) = 0 THEN coalesce(sum(cost_usd), 0) ELSE sum(cost_usd) END AS cost_usd,
+  CASE WHEN sum(unpriced_attempts) = 0 THEN coalesce(sum(cost_usd), 0) ELSE nullif(sum(cost_usd), 0) END AS cost_usd,
   sum(cost_at_risk_usd) AS cost_at_risk_usd,
   CAST(sum(unpriced_attempts) AS BIGINT) AS unpriced, CAST(sum(estimated_attempts) AS BIGINT) AS estimated
 FROM {of.sql} GROUP BY ALL ORDER BY day, model"""  # noqa: S608 - pieces of this package, no values

@@ -274,11 +274,13 @@ def test_how_sure_a_verdict_is(kept: Kept | None, expected: Sure) -> None:
 
 def test_what_has_no_price_here_differs_from_any_bill() -> None:
     began = ns(START)
+    failed = Attempt(1, Target("openai", "gpt-4o"), "openai", AttemptStatus.FAILED, began, began + 1)
+    """Costs nothing, which is no price."""
     attempt = Attempt(
-        1, Target("openai", "gpt-4o"), "openai", AttemptStatus.OK, began, began + 1,
+        2, Target("openai", "gpt-4o"), "openai", AttemptStatus.OK, began, began + 1,
         usage=Usage(input=1), usage_source=UsageSource.ESTIMATED, cost=Cost(False, None),
     )  # fmt: skip
-    with temporary([settled(0, began, [attempt], CallStatus.OK)]) as home:
+    with temporary([settled(0, began, [failed, attempt], CallStatus.OK)]) as home:
         told = compared(open_source(home), "openai_costs.json")
     row = next(row for row in told.rows if row.model == "gpt-4o" and row.day.day == 2)
     assert (row.verdict.value, row.sure.value, row.measures[0].ledger) == ("differs", "low", None)
