@@ -27,9 +27,9 @@ def months(start: datetime, end: datetime, now: datetime) -> tuple[date, date]:
     as it has come. Raises BadQuestion: charges are of whole months."""
     first, last = start.astimezone(UTC), end.astimezone(UTC)
     if first != _first_of(first):
-        raise BadQuestion(f"charges are of whole months, and {first:%Y-%m-%d %H:%M} UTC is amid one: say 2026-10")
+        raise BadQuestion(f"charges are of whole months, and {first:%Y-%m-%d %H:%M} UTC is amid one: say {first:%Y-%m}")
     if last != _first_of(last) and _first_of(last) != _first_of(now):
-        raise BadQuestion(f"charges are of whole months, and {last:%Y-%m-%d %H:%M} UTC is amid one: say 2026-10")
+        raise BadQuestion(f"charges are of whole months, and {last:%Y-%m-%d %H:%M} UTC is amid one: say {last:%Y-%m}")
     behind = last.date() if last == _first_of(last) else after(_first_of(last).date())
     return first.date(), behind
 

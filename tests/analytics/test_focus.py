@@ -242,9 +242,9 @@ def test_the_command_line_writes_a_file_and_a_manifest(
         param("2026-10", "2026-10-01 2026-11-01", id="a-month"),
         param("2026-10-01..2027-01-01", "2026-10-01 2027-01-01", id="a-quarter"),
         param("2026-11-01..now", "2026-11-01 2026-12-01", id="the-month-so-far"),
-        param("2026-10-05..2026-11-01", "amid one", id="begins-amid-a-month"),
-        param("2026-10-01..2026-10-05", "amid one", id="ends-amid-a-month"),
-        param("7d", "amid one", id="some-days"),
+        param("2026-10-05..2026-11-01", "amid one: say 2026-10", id="begins-amid-a-month"),
+        param("2026-10-01..2026-10-05", "amid one: say 2026-10", id="ends-amid-a-month"),
+        param("7d", "amid one: say 2026-11", id="some-days"),
     ],
 )
 def test_files_are_of_whole_months(period: str, expected: str) -> None:
