@@ -158,8 +158,9 @@ def _changed(schedule: Schedule, source: Source, span: Period, revision: int) ->
     """Whether the ledger now has other sums than the manifest, and not for its calls' age. Raises OtherExports, ..."""
     manifest = _manifest(schedule.place(span, revision).beside(MANIFEST))
     if _lists(manifest["filters"]) != _lists(schedule.asked.filters):
+        held = ", ".join(f"{name}={each}" for name, values in _lists(manifest["filters"]).items() for each in values)
         raise OtherExports(
-            f"{schedule.folder.url} holds files with other filters ({manifest['filters']}): choose another folder"
+            f"{schedule.folder.url} holds files with other filters ({held or 'none'}): choose another folder"
         )
     now = sums(source, replace(schedule.asked, span=span))
     aged = schedule.asked.content.expires and now["rows"] < manifest["rows"]
