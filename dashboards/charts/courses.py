@@ -26,7 +26,7 @@ def stacked(frame: pl.DataFrame, dimension: str, value: str, title: str, step: s
         .encode(
             x=alt.X("at:T", title=None, scale=alt.Scale(type="utc"), axis=TIMES),
             x2="until:T",
-            y=alt.Y("low:Q", title=title, axis=alt.Axis(tickCount=5, format="$~f" if money else "~s")),
+            y=alt.Y("low:Q", title=title, axis=_figures(money=money)),
             y2="high:Q",
             color=colours(dimension, shown),
             tooltip=[
@@ -38,6 +38,11 @@ def stacked(frame: pl.DataFrame, dimension: str, value: str, title: str, step: s
         .properties(height=HEIGHT)
     )
     return drawn
+
+
+def _figures(*, money: bool) -> alt.Axis:
+    """Of what is counted, no halves."""
+    return alt.Axis(tickCount=5, format="$~f") if money else alt.Axis(tickCount=5, format="~s", tickMinStep=1)
 
 
 def with_before(drawn: alt.Chart, before: pl.DataFrame, value: str, title: str) -> alt.LayerChart:

@@ -53,6 +53,7 @@ def drawn(cells: pl.DataFrame, rows: Sequence[str]) -> alt.Chart:
         "share:Q",
         scale=alt.Scale(domain=[0, most], range=[0.05, 1]),
         legend=alt.Legend(title="Share of errors", format=".1~%", orient="top", tickCount=4, symbolType="square",
+                          columns=alt.ExprRef("width < 400 ? 4 : 8"),
                           symbolFillColor=theme.STATUS["error"], symbolStrokeWidth=0),
     )  # fmt: skip
     made: alt.Chart = (
