@@ -46,6 +46,8 @@ class Report:
     """What it is asked by where nobody says otherwise; "" where it has no such choice."""
     told: tuple[str, ...] = ()
     """Columns of whole sentences, that stand below a row."""
+    empty: str = ""
+    """What no rows mean; "" where it is that the period has none."""
 
     def asked(self, source: Source, span: Period, filters: Filters | None = None, by: str = "") -> pl.DataFrame:
         """Raises BadQuestion, SourceError."""
@@ -224,6 +226,7 @@ _ALL = (
                  "used_share=used, per_day=a day:amount, at_end=at the end:amount, low=low:amount, high=high:amount, "
                  "exhausted_at=exhausted:time"),
         _budgets,
+        empty="there are no budgets: `taximeter budgets create` makes one",
     ),
 )  # fmt: skip
 REPORTS: Mapping[str, Report] = {report.name: report for report in _ALL}

@@ -48,7 +48,8 @@ def report(
     elif as_csv:
         _csv(rows)
     elif not rows:
-        out.print(f"nothing between {span.start:%Y-%m-%d %H:%M} and {span.end:%Y-%m-%d %H:%M} UTC")
+        none = f"nothing between {span.start:%Y-%m-%d %H:%M} and {span.end:%Y-%m-%d %H:%M} UTC"
+        out.print(asked.empty or none, markup=False)
     elif asked.told:
         _tell(asked, rows)
     else:

@@ -60,6 +60,7 @@ def test_csv_has_every_column_too(home: Path) -> None:
 def test_nothing_is_said_to_be_nothing(home: Path) -> None:
     done = run(home, "anomalies", "--since", "2025-11-02")
     assert done.output == "nothing between 2025-11-02 00:00 and 2025-11-03 00:00 UTC\n"
+    assert run(home, "budgets").output == "there are no budgets: `taximeter budgets create` makes one\n"
 
 
 @pytest.mark.parametrize(
