@@ -11,14 +11,16 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from analytics import facts
 from analytics.dimensions import Dimension
 from analytics.facts import Facts
 from analytics.kinds import LATENCIES, Kind
 from analytics.question import BadQuestion, Filters, Question
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 MEASURES = ("duration", "first_token", "overhead", "attempt")
@@ -47,6 +49,8 @@ def middle_ms(number: int) -> float:
 
 def percentile(bins: pl.DataFrame, share: float) -> float | None:
     """ms, `share` from 0 to 1; None where nothing was timed. `bins`: rows in any order; columns bin, times."""
+    import polars as pl  # takes its time to load: services that only ask in SQL do without
+
     rows = bins.group_by("bin").agg(pl.col("times").sum()).filter(pl.col("times") > 0).sort("bin")
     if rows.is_empty():
         return None

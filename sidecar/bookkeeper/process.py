@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 
 from sidecar import logs
-from sidecar.bookkeeper import ledger_dictionary, lock, server
+from sidecar.bookkeeper import lock, server
 from sidecar.bookkeeper.answering import Asking
 from sidecar.bookkeeper.bookkeeping import Bookkeeping
 from sidecar.bookkeeper.courier import Courier, Receiver
@@ -121,9 +121,6 @@ def _keep_books(settings: Settings, stop: threading.Event, log: Any) -> None:
         serving = server.start(socket, books, UsageService(asking), billing)
         stack.callback(lambda: serving.stop(0.5).wait())
         log.info("ready", socket=str(socket), schema_version=ledger.version)
-        # Words for other tools; a ledger that cannot be written has its own alarm.
-        with suppress(LedgerFault), ledger.transaction() as writer:
-            ledger_dictionary.comment(writer)
         rolling = Rolling(ledger, lambda: ingest.progress().lag_s, log, clock)
         rolling.start()
         stack.callback(lambda: rolling.end(settings.grace_s))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sidecar.bookkeeper import ledger_days
+from sidecar.bookkeeper import ledger_days, ledger_dictionary
 from sidecar.bookkeeper.ledger import Ledger
-from sidecar.bookkeeper.ledger_connection import Connection
+from sidecar.bookkeeper.ledger_connection import Connection, LedgerFault
 from sidecar.core.clock import Clock
 
 FINISHED_AFTER = timedelta(minutes=10)
@@ -93,3 +94,10 @@ class Rolling:
             more = self.turn()
             # A long past is caught up with in half the time that there is: others want to read.
             self._stop.wait(self._clock.monotonic_s() - began_s if more else EVERY_S)
+            self._explain()
+
+    def _explain(self) -> None:
+        """The words of the dictionary, for whoever looks at the ledger with a tool of theirs; in no hurry."""
+        if not self._stop.is_set():
+            with suppress(LedgerFault), self._ledger.transaction() as writer:
+                ledger_dictionary.comment(writer)

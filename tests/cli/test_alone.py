@@ -1,6 +1,5 @@
 """Commands with nothing running: help, configuration, doctor, the books at rest, and what `up` refuses."""
 
-import resource
 import socket
 import subprocess
 from pathlib import Path
@@ -19,14 +18,6 @@ def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> No
     shown = CliRunner().invoke(app, [*command, "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
-
-
-def test_help_answers_at_once() -> None:
-    """0.3 s is what a person does not notice. Processor time, since other tests run beside."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*TAXIMETER, "--help"], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 0.3
 
 
 def test_help_imports_nothing_heavy() -> None:
