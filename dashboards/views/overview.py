@@ -13,6 +13,7 @@ from analytics import overview, sums
 from analytics.overview import Row
 from analytics.period import Period
 from analytics.question import Filters
+from analytics.usage import EXACT
 from dashboards import charts, data, parts, tables
 from dashboards import definitions as means
 from dashboards import format as say
@@ -68,22 +69,25 @@ def _body(context: parts.Context, head: parts.Head) -> None:
     if not now["calls"]:
         parts.nothing(span, filtered=bool(filters))
         return
-    whole = tables.with_tokens(data.ask(context, sums.course, span, filters, timed=True))
+    whole = tables.with_tokens(data.ask(context, sums.course, span, filters))
+    # Of days the percentiles are known; of the hours of a long period every call would have to be read.
+    grain = "day" if span.length > EXACT else None
+    timed = data.ask(context, sums.course, span, filters, None, grain, timed=True)
     before = data.ask(context, overview.totals, head.before, filters) if head.before else None
-    _cards(now, before, _courses(whole, span))
+    _cards(now, before, _courses(whole, timed, span))
     _doubts(now, span)
     _over_time(context, head)
     st.subheader("Latency over time", anchor=False)
-    st.altair_chart(charts.percentiles(whole), key="latency", alt="Line chart of p50 and p95 latency over the period")
+    st.altair_chart(charts.percentiles(timed), key="latency", alt="Line chart of p50 and p95 latency over the period")
     _by_provider(context, span, filters)
     _by_alias(context, span, filters)
 
 
-def _courses(whole: pl.DataFrame, span: Period) -> dict[str, list[float]]:
+def _courses(whole: pl.DataFrame, timed: pl.DataFrame, span: Period) -> dict[str, list[float]]:
     """What each card's small chart shows: sums with their zeros, latencies where there were calls."""
     sums = overview.filled(whole, span, [card.course for card in CARDS])
     return {
-        card.course: (whole if card.course.endswith("_ms") else sums)[card.course].drop_nulls().to_list()
+        card.course: (timed if card.course.endswith("_ms") else sums)[card.course].drop_nulls().to_list()
         for card in CARDS
     }
 
