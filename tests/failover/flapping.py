@@ -12,6 +12,7 @@ from taximeter.errors import TaximeterError
 from taximeter.v1 import invocation_pb2 as pb
 from tests.failover.rows import FALLBACK, GOOD
 from tests.failover.table import SCALE, Mode
+from tests.failover.waits import timeouts
 from tests.support.fares import Fares, Told, account, chain
 from tests.support.hostile import Exchange, Hostile, House, status
 
@@ -27,6 +28,8 @@ class Ride:
     served_by: str
     """The account; empty if the call failed."""
     tried: str
+    failed: str = ""
+    """How it ended, if it was not served."""
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Flap:
         self.primary.probed = self._flapping
         stages = self.primary, made.stage(self.accounts[1], FALLBACK)
         for name, stage in zip(self.accounts, stages, strict=True):
-            yield account(name, "openai", stage.base_url)
+            yield account(name, "openai", stage.base_url, timeouts=timeouts())
         yield chain(self.name, *((name, "gpt-4o-mini") for name in self.accounts))
 
     async def ride(self, asked: Fares) -> None:
@@ -81,6 +84,7 @@ class Flap:
         at_s = (time.monotonic() - self.began) / SCALE
         spec = pb.CallSpec(alias=self.name, request_id=str(uuid.uuid4()))
         spec.chat.prompt = "Are you there?"
+        failed = ""
         try:
             if self.mode.streamed:
                 spec.stream_recovery = pb.StreamRecovery.Value(self.mode.recovery)
@@ -91,10 +95,10 @@ class Flap:
             else:
                 told = (await asked.client.invoke(spec, timeout=30)).metering
         except TaximeterError as error:
-            told = error.metering
+            told, failed = error.metering, str(error)
         asked.told[f"{self.name}/{at_s}"] = Told(spec.request_id, metering=told)
         assert told is not None
-        return Ride(at_s, told.provider, "".join(attempt.provider[-1] for attempt in told.attempts))
+        return Ride(at_s, told.provider, "".join(attempt.provider[-1] for attempt in told.attempts), failed)
 
 
 def flaps() -> Sequence[Flap]:

@@ -19,14 +19,13 @@ from taximeter.v1 import metering_pb2, usage_pb2
 from tests.failover.flapping import Flap, flaps
 from tests.failover.scenarios import SCENARIOS
 from tests.failover.table import SCALE, Cell, Mode, Scenario
+from tests.failover.waits import timeouts
 from tests.support.fares import Fares, Told, account, chain, fares
 from tests.support.hostile import Hostile, House, dead_url, deaf_url, house, status
 from tests.support.otlp import GrpcReceiver, Received
 
 AT_ONCE = 24
 """Calls under way: enough that the waits overlap, few enough that two cores serve them in time."""
-WAITS = ("connect", "ttft", "response", "stall")
-TOO_LONG_S = 60 / SCALE
 PROMPT = "Say sixty words."
 
 
@@ -169,8 +168,7 @@ def _configured(case: Case, made: House, elsewhere: Mapping[str, str]) -> Iterab
 
 
 def _account(name: str, type_: str, url: str, own_waits: Collection[str], setting: str = "") -> str:
-    waits = ", ".join(f'{wait} = "{TOO_LONG_S:g}s"' for wait in WAITS if wait not in own_waits)
-    return account(name, type_, url, timeouts=f"{{ {waits} }}") + setting
+    return account(name, type_, url, timeouts=timeouts(own_waits)) + setting
 
 
 async def play(cases: Sequence[Case] = CASES) -> Played:
