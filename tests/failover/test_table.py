@@ -35,7 +35,7 @@ AT_RISK = {"connection_reset", "ttft_timeout", "response_timeout", "stream_stall
            "answer_too_large"}  # fmt: skip
 """Sent, and nothing that could be read came back: nobody knows whether it is billed."""
 BACK_OFF_S = 2.0
-SLACK_S = 6.0
+SLACK_S = 10.0
 """Of a machine with other things to do."""
 
 
