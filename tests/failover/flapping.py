@@ -99,7 +99,8 @@ class Flap:
             told, failed = error.metering, str(error)
         asked.told[f"{self.name}/{at_s}"] = Told(spec.request_id, metering=told)
         assert told is not None
-        return Ride(at_s, told.provider, "".join(attempt.provider[-1] for attempt in told.attempts), self._now_s(), failed)
+        tried = "".join(attempt.provider[-1] for attempt in told.attempts)
+        return Ride(at_s, told.provider, tried, self._now_s(), failed)
 
     def _now_s(self) -> float:
         return (time.monotonic() - self.began) / SCALE
