@@ -20,9 +20,13 @@ def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> No
     assert "Usage:" in shown.output
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = "import sys, sidecar.cli; print([m for m in ('grpc', 'duckdb', 'pyarrow', 'httpx') if m in sys.modules])"
-    assert subprocess.run([TAXIMETER[0], "-c", code], check=True, capture_output=True).stdout == b"[]\n"
+HEAVY = ("grpc", "duckdb", "pyarrow", "polars", "streamlit", "httpx")
+
+
+@pytest.mark.parametrize(("module", "needed"), [("sidecar.cli", []), ("sidecar.commands.up", ["grpc"])])
+def test_neither_help_nor_up_imports_what_the_processes_do(module: str, needed: list[str]) -> None:
+    code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
+    assert subprocess.run([TAXIMETER[0], "-c", code], check=True, capture_output=True).stdout == f"{needed}\n".encode()
 
 
 def test_config_show_masks_secrets_and_names_origins(nowhere: Shell) -> None:

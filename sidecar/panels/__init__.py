@@ -1,4 +1,4 @@
-"""The order in which `taximeter --help` lists the commands: by what somebody is about to do."""
+"""The panels in which `taximeter --help` lists the commands: by what somebody is about to do. A module a panel."""
 
 from __future__ import annotations
 
