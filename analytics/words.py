@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from taximeter import fallbacks
+
 
 def usd(amount: Decimal) -> str:
     """Cents from a dollar on, else three figures that tell something: "$1,204.50", "$0.00123", "$0"."""
@@ -38,6 +40,11 @@ def lasting(time: float) -> str:
         if time >= 2 * size:
             return f"{time / size:,.1f} {unit}"
     return ms(time)
+
+
+def trouble(kind: str) -> str:
+    """An error_type, a fallback_reason or a skip's reason: PROVIDER_ERROR and server_error -> "server error"."""
+    return fallbacks.words(kind)
 
 
 def target(provider: str, model: str) -> str:

@@ -20,6 +20,11 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
+def many(number: float, noun: str) -> str:
+    """ "1 call", "1,234 calls"."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def money(usd: Decimal | None, *, unpriced: int = 0) -> str:
     """Rounded for reading: cents from a dollar on, else four figures. With unpriced calls it is a lower bound."""
     if not usd and unpriced:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from analytics import words
 from dashboards import charts
 from dashboards import definitions as means
 from dashboards import format as say
@@ -83,6 +84,11 @@ def show(rows: pl.DataFrame, by: str, columns: list[str], *, title: str, key: st
 def spoken(column: str) -> pl.Expr:
     """Words without their underscores."""
     return pl.col(column).str.replace_all("_", " ")
+
+
+def troubles(column: str) -> pl.Expr:
+    """Error types, fallback reasons and reasons of skips, in the words that callers are told."""
+    return pl.col(column).fill_null("").map_elements(words.trouble, pl.String).alias(column)
 
 
 def exactly(column: str) -> pl.Expr:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import altair as alt
 import polars as pl
 
+from analytics import words
 from dashboards import format as say
 from dashboards import theme
 
@@ -107,7 +108,7 @@ def _pieces(path: dict[str, Any]) -> list[tuple[Node, Node, str]]:
 
 def _bundled(flows: pl.DataFrame) -> pl.DataFrame:
     """With names for the nodes: from_name, from_owner, to_name, to_owner; the small ones of each stage as "others"."""
-    rows = flows.with_columns(pl.col("reason").str.replace_all("_", " "))
+    rows = flows.with_columns(pl.col("reason").map_elements(words.trouble, pl.String))
     for end in ("from", "to"):
         rows = rows.with_columns(_target(end).alias(f"{end}_name"), pl.col(f"{end}_provider").alias(f"{end}_owner"))
     for column, owner in (("from_name", "from_owner"), ("reason", None), ("to_name", "to_owner")):
@@ -298,7 +299,7 @@ def told(flows: pl.DataFrame, most: int = 3) -> str:
     largest = flows.sort("moves", descending=True).head(most)
     each = [
         f"{say.count(row['moves'])} from {row['from_provider']} {row['from_model']} to {row['to_provider']} "
-        f"{row['to_model']} ({row['reason'].replace('_', ' ')}), {say.share(row['rescued'], row['moves'])} of them "
+        f"{row['to_model']} ({words.trouble(row['reason'])}), {say.share(row['rescued'], row['moves'])} of them "
         "answered in the end"
         for row in largest.iter_rows(named=True)
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from analytics import words
 from dashboards import format as say
 from dashboards.charts.axes import WORDS, colours, named, room
 
@@ -71,4 +72,4 @@ def reason(attempt: dict[str, Any]) -> str:
     """Why an attempt gave no answer: "429 rate limited"; empty if it did."""
     status = attempt["http_status"]
     code = str(status) if status and status >= 400 else ""
-    return " ".join(part for part in (code, attempt["error_type"].replace("_", " ")) if part)
+    return " ".join(part for part in (code, words.trouble(attempt["error_type"])) if part)

@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from analytics import listing
-from dashboards import data, parts
+from dashboards import data, parts, tables
 from dashboards import definitions as means
 from dashboards import format as say
 from dashboards.views import one_call
@@ -94,10 +94,7 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("started_at").dt.replace_time_zone("UTC"),
         pl.format("{} {}", pl.col("status").replace(_SIGNS), "status").alias("status"),
         "alias",
-        pl.when(pl.col("status") == "ok")
-        .then(answered)
-        .otherwise(pl.col("error_type").fill_null("").str.replace_all("_", " "))
-        .alias("outcome"),
+        pl.when(pl.col("status") == "ok").then(answered).otherwise(tables.troubles("error_type")).alias("outcome"),
         cost.alias("cost"),
         "duration_ms",
         "time_to_first_token_ms",

@@ -12,7 +12,7 @@ from analytics import errors, facts, overview
 from analytics.errors import MEANS
 from analytics.period import Period
 from analytics.question import Filters
-from dashboards import charts, data, links, parts
+from dashboards import charts, data, links, parts, tables
 from dashboards import definitions as means
 from dashboards import format as say
 from dashboards.charts import heat
@@ -102,7 +102,8 @@ def _hours(hours: pl.DataFrame, span: Period) -> None:
 def _types(types: pl.DataFrame, head: parts.Head) -> None:
     st.subheader("What callers were told", anchor=False, help=MEANS["calls"])
     st.dataframe(
-        types.with_columns(_worded("error_type")), hide_index=True, placeholder="", column_config=_TYPES, key="types",
+        types.with_columns(tables.troubles("error_type")),
+        hide_index=True, placeholder="", column_config=_TYPES, key="types",
         alt="Table of errors by status and type, the most first",
     )  # fmt: skip
     links.to_calls("See these calls", head.period, head.filters, status=UNANSWERED)
@@ -127,13 +128,9 @@ def _tried(tried: pl.DataFrame, head: parts.Head) -> None:
         st.caption("Select a row to get to the calls that went there.")
 
 
-def _worded(name: str) -> pl.Expr:
-    return pl.col(name).str.replace_all("_", " ")
-
-
 def _did(name: str) -> pl.Expr:
     """What has no kind of error is what a sidecar left in the middle."""
-    return pl.when(pl.col(name) == "").then(pl.lit("abandoned")).otherwise(_worded(name)).alias(name)
+    return pl.when(pl.col(name) == "").then(pl.lit("abandoned")).otherwise(tables.troubles(name)).alias(name)
 
 
 _number, _text = st.column_config.NumberColumn, st.column_config.TextColumn

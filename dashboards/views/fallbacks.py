@@ -12,7 +12,7 @@ from analytics.fallbacks import MEANS
 from analytics.overview import Row
 from analytics.period import Period
 from analytics.question import Filters
-from dashboards import charts, data, filters, links, parts
+from dashboards import charts, data, filters, links, parts, tables
 from dashboards import format as say
 from dashboards.charts import sankey
 
@@ -99,7 +99,7 @@ def _flow_rows(flows: pl.DataFrame) -> pl.DataFrame:
     return flows.select(
         pl.format("{} · {}", "from_provider", "from_model").alias("left"),
         pl.format("{} · {}", "to_provider", "to_model").alias("reached"),
-        pl.col("reason").str.replace_all("_", " "),
+        tables.troubles("reason"),
         "moves",
         "rescue_rate",
         (pl.col("lost_ms") / pl.col("moves")).alias("lost_ms_mean"),
@@ -115,9 +115,7 @@ def _money(name: str) -> pl.Expr:
 
 def _over_time(context: parts.Context, span: Period, narrowed: Filters) -> None:
     rows = data.ask(context, fallbacks.course, span, narrowed, "fallback_reason")
-    rows = rows.filter(pl.col("fallbacks") > 0).with_columns(
-        pl.col("fallback_reason").str.to_lowercase().str.replace_all("_", " ")
-    )
+    rows = rows.filter(pl.col("fallbacks") > 0).with_columns(tables.troubles("fallback_reason"))
     if rows.is_empty():
         return
     st.subheader("Reasons over time", anchor=False, help="Calls that fell back, by why they first did.")

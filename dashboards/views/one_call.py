@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from analytics import words
 from analytics.calls import OneCall
-from dashboards import charts, data, parts, theme
+from dashboards import charts, data, parts, tables, theme
 from dashboards import definitions as means
 from dashboards import format as say
 
@@ -56,7 +57,8 @@ def _whole(context: parts.Context, one: OneCall) -> None:
     if skips := one.call["skips"]:
         st.caption("Passed over, without an attempt:")
         columns = {"provider": "Provider", "model": "Model", "reason": "Reason"}
-        st.dataframe(pl.DataFrame(skips), hide_index=True, column_config=columns, alt="Targets passed over, and why")
+        over = pl.DataFrame(skips).with_columns(tables.troubles("reason"))
+        st.dataframe(over, hide_index=True, column_config=columns, alt="Targets passed over, and why")
     _costs(one)
     _facts(context, one.call)
 
@@ -67,7 +69,7 @@ def _title(call: Row) -> None:
         st.title(f"{call['operation'].capitalize()} via {name}", anchor=False, width="content")
         st.badge(call["status"], color=theme.BADGES.get(call["status"], "gray"))
         if call.get("fallback_used"):
-            st.badge(f"fallback: {call['fallback_reason'].lower().replace('_', ' ')}", color="orange")
+            st.badge(f"fallback: {words.trouble(call['fallback_reason'])}", color="orange")
     st.caption(f"{say.time(call['started_at'])} · call `{call['call_id']}`")
 
 
@@ -110,7 +112,7 @@ def _attempts(tried: list[dict[str, Any]]) -> pl.DataFrame:
                 "number": each["number"],
                 "target": f"{each['provider']} · {each['model']}",
                 "status": each["status"],
-                "error": each["error_type"].replace("_", " "),
+                "error": words.trouble(each["error_type"]),
                 "http": each["http_status"],
                 "cost": say.exact(each["cost_usd"]) + (" (maybe billed)" if each["maybe_billed"] else ""),
                 "took": say.duration(each["duration_ms"]),
@@ -198,7 +200,7 @@ def _facts(context: parts.Context, call: Row) -> None:
         "Strategy": " ".join(part for part in (call["strategy"], call["preference"]) if part),
         "Streamed": "yes" if call["streamed"] else "no",
         "Ended": say.time(call.get("ended_at")),
-        "Error": call.get("error_type", ""),
+        "Error": words.trouble(call.get("error_type", "")),
         "gRPC status": call.get("grpc_status", ""),
         "Maybe billed besides": say.exact(call["cost_at_risk_usd"]) if call.get("maybe_billed") else "",
         "Tags": ", ".join(f"{key}={value}" for key, value in call["tags"] or []),

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from analytics import standing
+from analytics import standing, words
 from analytics.question import Filters
-from dashboards import control, data, parts, running, said
+from dashboards import control, data, parts, running, said, tables
 from dashboards import format as say
 
 CIRCUIT = (
@@ -94,10 +94,10 @@ def _target_row(target: said.Target) -> dict[str, Any]:
         "p95": target.p95_ms,
         "first": target.first_token_p50_ms,
         "requests": target.requests or None,
-        "error": target.last_error_type.replace("_", " "),
+        "error": words.trouble(target.last_error_type),
         "error_at": target.last_error_at,
         "cooling": target.cooling_until if _ahead(target.cooling_until) else None,
-        "blocked": target.blocked.replace("_", " ").lower(),
+        "blocked": words.trouble(target.blocked),
     }
 
 
@@ -110,7 +110,7 @@ def _account_row(account: said.Account) -> dict[str, Any]:
         "requests": _left(account.requests),
         "tokens": _left(account.tokens),
         "aside": ", ".join(account.keys_aside),
-        "probe": account.probe_error_type.replace("_", " ") or ("ok" if account.probed_at else ""),
+        "probe": words.trouble(account.probe_error_type) or ("ok" if account.probed_at else ""),
         "probed": account.probed_at,
     }
 
@@ -139,7 +139,7 @@ def _last_said(context: parts.Context, why: str) -> None:
         pl.col("mean_ms").alias("mean"),
         pl.col("p95_ms").alias("p95"),
         "requests",
-        pl.col("last_error_type").str.replace_all("_", " ").alias("error"),
+        tables.troubles("last_error_type").alias("error"),
         pl.col("last_error_at").dt.replace_time_zone("UTC").alias("error_at"),
         pl.col("at").dt.replace_time_zone("UTC").alias("said"),
     )

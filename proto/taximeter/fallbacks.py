@@ -19,6 +19,13 @@ _WORDS = {
     "context_length": "context too long",
     "key_rejected": "key rejected",
     "model_not_found": "model not found",
+    "PROVIDER_ERROR": "server error",
+    "CONNECTION": "connection failed",
+    "TIMEOUT": "timed out",
+    "TTFT": "no first token in time",
+    "STALL": "stream stalled or cut",
+    "GARBLED": "unreadable answer",
+    "CONTEXT_LENGTH": "context too long",
     "CIRCUIT_OPEN": "circuit open",
     "BUDGET": "budget reached",
 }
@@ -39,5 +46,5 @@ def fallback_message(served_by: str, attempts: Iterable[tuple[str, str, str]], s
 
 
 def words(trouble: str) -> str:
-    """An error_type or a skip's reason, for people."""
+    """An error_type, a fallback_reason or a skip's reason, for people."""
     return _WORDS.get(trouble, trouble.replace("_", " ").lower())

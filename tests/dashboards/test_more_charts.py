@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import words
 from dashboards import budget_rows, links, theme
 from dashboards.charts import burn, heat, sankey, waits
 
@@ -84,6 +85,11 @@ def test_the_flow_is_told_by_its_three_largest() -> None:
     assert told.startswith("Flow of 22 moves")
     assert told.index("9 from groq llama to openai gpt (rate limited)") < told.index("7 from") < told.index("5 from")
     assert "1 from" not in told
+
+
+def test_a_trouble_has_one_word_whether_a_call_or_an_attempt_had_it() -> None:
+    told = [words.trouble(kind) for kind in ("server_error", "PROVIDER_ERROR", "ttft_timeout", "TTFT", "", "odd_one")]
+    assert told == ["server error"] * 2 + ["no first token in time"] * 2 + ["", "odd one"]
 
 
 MONDAY = datetime(2026, 11, 2)  # noqa: DTZ001 - as the ledger gives it

@@ -206,10 +206,10 @@ def test_a_call_that_fell_back_tells_why_and_each_attempt(tmp_path: Path) -> Non
     tried, skipped = app.dataframe[0].value, app.dataframe[1].value
     assert tried[["target", "status", "error", "http", "took"]].fillna(0).to_numpy().tolist() == [
         ["anthropic · claude-sonnet-4-5", "failed", "server error", 529, "310 ms"],
-        ["anthropic · claude-sonnet-4-5", "failed", "ttft timeout", 0, "10.00 s"],
+        ["anthropic · claude-sonnet-4-5", "failed", "no first token in time", 0, "10.00 s"],
         ["openai · gpt-5.2", "ok", "", 200, "2.40 s"],
     ]
-    assert skipped.to_numpy().tolist() == [["groq", "llama-3.3-70b-versatile", "CIRCUIT_OPEN"]]
+    assert skipped.to_numpy().tolist() == [["groq", "llama-3.3-70b-versatile", "circuit open"]]
 
 
 @pytest.mark.parametrize(
