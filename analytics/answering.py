@@ -23,6 +23,7 @@ class SourceError(Exception):
     ├── LedgerBusy      there is a ledger, and its bookkeeper does not answer: wait, or look at its log
     ├── LedgerTooNew    install the newer Taximeter
     └── QuestionFailed  the ledger refused or could not answer this one: ask for less
+        └── QuestionRefused  its own words are at fault: no SELECT, or none that makes sense here
     """
 
 
@@ -36,6 +37,9 @@ class LedgerTooNew(SourceError): ...
 
 
 class QuestionFailed(SourceError): ...
+
+
+class QuestionRefused(QuestionFailed): ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import grpc
 import pyarrow as pa
 
-from analytics.answering import LedgerBusy, QuestionFailed, Status, check_version
+from analytics.answering import LedgerBusy, QuestionFailed, QuestionRefused, Status, check_version
 from analytics.question import Parameter
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 
@@ -64,7 +64,9 @@ class BookkeeperSource:
         except grpc.RpcError as error:
             call = cast("grpc.Call", error)
             if call.code() not in _GONE:
-                raise QuestionFailed(f"the ledger cannot answer this: {call.details()}") from None
+                refused = call.code() is grpc.StatusCode.INVALID_ARGUMENT
+                failed = QuestionRefused if refused else QuestionFailed
+                raise failed(f"the ledger cannot answer this: {call.details()}") from None
             self._ready = False
             raise LedgerBusy(
                 f"the bookkeeper does not answer ({call.details()}). If this lasts, see its log; `taximeter doctor` "

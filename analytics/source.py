@@ -22,6 +22,7 @@ from analytics.answering import (
     LedgerTooNew,
     NoLedger,
     QuestionFailed,
+    QuestionRefused,
     Source,
     SourceError,
     Status,
@@ -35,6 +36,7 @@ __all__ = [
     "LedgerTooNew",
     "NoLedger",
     "QuestionFailed",
+    "QuestionRefused",
     "Source",
     "SourceError",
     "Status",
@@ -51,6 +53,8 @@ _STREAM_MEMORY = "128MB"
 spills to disk."""
 _SUMMED_SINCE = 5
 """The schema version from which on the ledger has sums by the day."""
+_REFUSED = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException)
+"""What DuckDB raises for a question that is no SELECT, or none that makes sense here."""
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
@@ -147,6 +151,8 @@ class FileSource:
                 yield connection
         except duckdb.IOException as error:
             raise LedgerBusy(f"the ledger cannot be opened just now, try again ({_first_line(error)})") from None
+        except _REFUSED as error:
+            raise QuestionRefused(f"the ledger cannot answer this: {_first_line(error)}") from None
         except duckdb.Error as error:
             raise QuestionFailed(f"the ledger cannot answer this: {_first_line(error)}") from None
 

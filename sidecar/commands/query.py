@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sidecar.cli import Exit
-from sidecar.commands.context import err, out, plain
+from sidecar.arguments import Exit
+from sidecar.commands.context import err, fail, out, plain
 from sidecar.commands.reading import ledger
 from sidecar.commands.tables import show_table
 
@@ -21,7 +22,7 @@ SHOWN = 200
 def query(sql: str, *, as_csv: bool, as_json: bool) -> int:
     """`sql`: "-" reads it from standard input. Returns an exit code."""
     asked = sys.stdin.read() if sql == "-" else sql
-    with ledger() as source:
+    with ledger() as source, _well_put():
         if as_csv:
             _csv(source.batches(asked))
         elif as_json:
@@ -29,6 +30,17 @@ def query(sql: str, *, as_csv: bool, as_json: bool) -> int:
         else:
             _table(source.table(asked))
     return Exit.OK
+
+
+@contextmanager
+def _well_put() -> Iterator[None]:
+    """SQL that the ledger refuses is an argument at fault; one that it cannot finish was tried."""
+    from analytics.source import QuestionRefused
+
+    try:
+        yield
+    except QuestionRefused as refused:
+        fail(str(refused), Exit.USAGE)
 
 
 def _table(answer: Any) -> None:

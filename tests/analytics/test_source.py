@@ -17,7 +17,7 @@ import grpc
 import pyarrow as pa
 import pytest
 
-from analytics.source import LedgerBusy, LedgerTooNew, NoLedger, QuestionFailed, SourceError, held, open_source
+from analytics.source import LedgerBusy, LedgerTooNew, NoLedger, QuestionRefused, held, open_source
 from sidecar.bookkeeper.ledger_schema import migrations
 from sidecar.core.call import CallStatus
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
@@ -147,7 +147,7 @@ def test_the_file_gives_batches_and_parameters(home: Path) -> None:
 )
 def test_the_file_only_answers_questions(home: Path, sql: str) -> None:
     ledger(home)
-    with pytest.raises(SourceError, match="cannot"):
+    with pytest.raises(QuestionRefused, match="cannot"):
         open_source(home).table(sql)
 
 
@@ -207,7 +207,7 @@ def test_batches_given_out_are_not_given_twice(home: Path) -> None:
 def test_a_refused_question_is_not_repeated(home: Path) -> None:
     with (
         serving(home, fails(grpc.StatusCode.INVALID_ARGUMENT)) as bookkeeper,
-        pytest.raises(QuestionFailed, match="so it is"),
+        pytest.raises(QuestionRefused, match="so it is"),
     ):
         open_source(home).table("SELECT n")
     assert len(bookkeeper.asked) == 1

@@ -113,8 +113,8 @@ def test_query_answers_in_sql(shell: Shell, ids: list[str]) -> None:
 
 
 HELD_WRONG = [
-    pytest.param(["query", "DELETE FROM calls"], 1, "only one SELECT can be asked here", id="not a question"),
-    pytest.param(["query", "SELECT nothing FROM ai_call_logs"], 1, "nothing", id="no such column"),
+    pytest.param(["query", "DELETE FROM calls"], 2, "only one SELECT can be asked here", id="not a question"),
+    pytest.param(["query", "SELECT nothing FROM ai_call_logs"], 2, "nothing", id="no such column"),
     pytest.param(["usage", "--by", "colour"], 2, "unknown dimension 'colour'", id="dimension"),
     pytest.param(["usage", "--since", "yore"], 2, "yore", id="period"),
     pytest.param(["calls", "01NOSUCHCALL"], 1, "no call 01NOSUCHCALL", id="no such call"),
