@@ -33,8 +33,9 @@ $(VENV)/.stamp-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(PIP) --no-build-isolation -e .
 	@touch $@ $(VENV)/.stamp-server
 
+# Where bytecode is not written, each of the hundreds of processes that tests start would compile all that it imports.
 test: setup-dev
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not soak" $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not soak" $(ARGS)
 
 lint: setup-dev proto-check
 	@$(BIN)/ruff check .
