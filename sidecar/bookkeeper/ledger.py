@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from sidecar.bookkeeper.batch import START, At, Batch
 from sidecar.bookkeeper.files import copy_open_file
 from sidecar.bookkeeper.ledger_connection import LedgerFault, Limits, connect, translated
 from sidecar.bookkeeper.ledger_deletes import Expired
+from sidecar.bookkeeper.ledger_memory import Memory
 from sidecar.bookkeeper.ledger_rows import delete, insert
 
 
@@ -49,6 +50,7 @@ class Ledger:
         self.path = path
         self.version = 0
         self._limits = limits or Limits()
+        self.memory = Memory(self._limits)
         self._writing = threading.RLock()
         self._left = threading.Condition()
         self._reading: set[duckdb.DuckDBPyConnection] = set()
@@ -66,6 +68,7 @@ class Ledger:
             with translated():
                 self.version = ledger_schema.migrate(connection, lambda have: self._keep_copy(connection, have))
                 connection.execute("SET lock_configuration = true")
+                self.memory.opened(connection)
         except BaseException:
             connection.close()
             raise
@@ -80,7 +83,7 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer, alone, in one transaction: all of it or nothing. Raises LedgerFault."""
-        with self._writing, translated(), _transaction(self._writer):
+        with self._writing, translated(), self.memory.used(self._writer), _transaction(self._writer):
             yield self._writer
 
     @contextmanager
@@ -112,13 +115,18 @@ class Ledger:
             with self._left:
                 cursor = self._writer.cursor()
                 self._reading.add(cursor)
-            try:
+            with self._until_closed(cursor), self.memory.used(cursor), closing(cursor):
                 yield cursor
-            finally:
-                cursor.close()
-                with self._left:
-                    self._reading.discard(cursor)
-                    self._left.notify_all()
+
+    @contextmanager
+    def _until_closed(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Nothing uses the instance for it any more when this ends: `reopen` waits for that."""
+        try:
+            yield
+        finally:
+            with self._left:
+                self._reading.discard(cursor)
+                self._left.notify_all()
 
     @property
     def readers(self) -> int:
@@ -229,7 +237,7 @@ class Ledger:
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file."""
-        with self._writing, translated():
+        with self._writing, translated(), self.memory.used(self._writer):
             self._writer.execute("CHECKPOINT")
 
     def copy_to(self, to: Path) -> None:

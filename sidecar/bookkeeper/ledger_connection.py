@@ -17,6 +17,8 @@ class Limits:
     """What DuckDB may take of the machine. Queries and ingest share it."""
 
     memory: str = "1GB"
+    streams: str = "128MB"
+    """Of it, while only answers of any size are on their way."""
     threads: int = 2
     temporary: str = "2GB"
     """Disk for what a query spills."""
@@ -37,6 +39,7 @@ class LedgerBusy(LedgerFault):
 def connect(path: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """An instance that reaches no file but its own and loads no code from anywhere. Raises LedgerFault."""
     config: dict[str, str | bool | int | float | list[str]] = {
+        "allowed_configs": ["memory_limit"],  # by this process, when the configuration is locked: no SELECT can
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "enable_external_access": False,

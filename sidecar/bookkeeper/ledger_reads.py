@@ -113,7 +113,10 @@ def select(
         _check(cursor, sql)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
-            yield from _bounded(cursor.execute(sql, parameters).to_arrow_reader(BATCH_ROWS), limits, stop)
+            for batch in _bounded(cursor.execute(sql, parameters).to_arrow_reader(BATCH_ROWS), limits, stop):
+                if limits.any_size and batch.num_rows:
+                    ledger.memory.streams(cursor)
+                yield batch
         finally:
             with suppress(duckdb.Error):
                 cursor.execute("ROLLBACK")

@@ -148,7 +148,7 @@ class TestLedgerService:
 
     def test_a_caller_who_takes_nothing_is_hung_up_on(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ledger_reads, "STALL_S", 0.2)
-        asking = Asking(served.ledger, QueryLimits(timeout_s=0.2))
+        asking = Asking(served.ledger, QueryLimits(timeout_s=1.0))
         socket = served.folder / "stall.sock"
         serving = server.start(socket, LedgerService(asking, Progress, lambda: 0), UsageService(asking))
         with grpc.insecure_channel(f"unix:{socket}") as channel:
