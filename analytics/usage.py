@@ -20,7 +20,7 @@ from analytics.histograms import ANSWERED
 from analytics.kinds import ATTEMPTS, CALLS, Kind
 from analytics.question import BadQuestion, Filters, Question
 
-__all__ = ["ERRORS", "MEASURES", "approximate", "label", "usage_question"]
+__all__ = ["ERRORS", "MEASURES", "approximate", "counted", "label", "usage_question"]
 
 ERRORS = "('error', 'refused', 'abandoned')"
 """Statuses of calls that were not answered although the caller waited. Cancelled: the caller did not wait."""
@@ -36,6 +36,12 @@ MEASURES = ("calls", "errors", "fallbacks", "attempts", *_SUMMED, "cost_usd", "c
 `cost_usd` DECIMAL(38,12): exact, of what is priced; NULL where nothing of it is. `p50_ms`, `p95_ms`, `p99_ms`: of
 answered calls, NULL where there are none; within 2 % where `approximate` says so. By target, `unpriced_calls` and
 `estimated_calls` count attempts there, as tokens and money do: a call that tried two such targets counts twice."""
+
+
+def counted(names: Collection[str]) -> str:
+    """What `unpriced_calls` and `estimated_calls` count by dimensions or filters of these names: "calls", or
+    "attempts"."""
+    return "attempts" if OF_TARGET.keys() & {*names} else "calls"
 
 
 def _sum(name: str, alias: str = "") -> str:

@@ -25,6 +25,11 @@ def count(number: float | Decimal) -> str:
     return f"{number:,.0f}"
 
 
+def noun(number: float | Decimal, things: str) -> str:
+    """The plural `things` as one of them, where it is one: "calls" -> "call"."""
+    return things.removesuffix("s") if number == 1 else things
+
+
 def share(part: float) -> str:
     """0.1234 -> "12.3 %"."""
     return f"{100 * part:.1f} %"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -39,6 +40,22 @@ def chooser(context: Context, period: str) -> Filters:
                 chosen[name] = _choice(name, there.get(name, []))
         st.button("Clear all", icon=":material/filter_alt_off:", on_click=_clear, disabled=not count, key="clear")
     return as_filters(chosen)
+
+
+def one_of(
+    title: str,
+    options: Sequence[str],
+    key: str,
+    *,
+    width: int | Literal["stretch"] = "stretch",
+    meaning: str | None = None,
+) -> str:
+    """A box to choose one in, at first the first, by the names that the command line has for them: these stand in the
+    URL, too. One from when labels did is understood."""
+    labelled = {label(name): name for name in options}
+    if name := labelled.get(st.query_params.get(key, "")):
+        st.session_state.setdefault(key, name)
+    return st.selectbox(title, options, key=key, bind="query-params", width=width, help=meaning) or options[0]
 
 
 def as_filters(chosen: Mapping[str, list[str]]) -> Filters:

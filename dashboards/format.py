@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from analytics import words
+
 ABSENT = "—"
 SAME = "0%"
 """Of a change: none that can be seen."""
@@ -20,9 +22,9 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
-def many(number: float, noun: str) -> str:
-    """ "1 call", "1,234 calls"."""
-    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+def many(number: float, things: str) -> str:
+    """ "1 call", "1,234 calls". `things`: in the plural."""
+    return f"{count(number)} {words.noun(number, things)}"
 
 
 def money(usd: Decimal | None, *, unpriced: int = 0) -> str:

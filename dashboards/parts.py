@@ -178,6 +178,6 @@ def standing(context: Context) -> None:
     where = "live" if status.live else "from its file: the bookkeeper is not running"
     lag = f", {status.lag_s:.0f} s behind" if status.lag_s >= 2 else ""
     running = f", {say.count(status.open_calls)} running" if status.open_calls else ""
-    st.caption(f":material/database: {say.count(status.calls)} calls{running}, {where}{lag}")
+    st.caption(f":material/database: {say.many(status.calls, 'calls')}{running}, {where}{lag}")
     if status.corrupt_frames:
-        st.caption(f":material/warning: {say.count(status.corrupt_frames)} unreadable journal entries were skipped")
+        st.caption(f":material/warning: unreadable and skipped in the journal: {say.count(status.corrupt_frames)}")

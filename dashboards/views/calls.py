@@ -70,7 +70,7 @@ def _open(call_id: str) -> None:
 
 
 def _foot(shown: int, *, more: bool) -> None:
-    told = f"The newest {shown} calls" if more else f"{shown} call{'s' if shown > 1 else ''}"
+    told = f"The newest {shown} calls" if more else say.many(shown, "calls")
     st.caption(f"{told}. Select a row to see its attempts, meters and prices.")
     if more and shown < MOST:
         st.button("Show older calls", on_click=_longer, icon=":material/expand_more:")

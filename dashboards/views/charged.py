@@ -25,17 +25,15 @@ MEANS = {
 def chargeback(context: parts.Context, head: parts.Head) -> None:
     """A line a value, and one for what has none; together they are what is owed."""
     span = head.span
-    by = st.selectbox("Charge by", _by(context, head), key="charge_by", bind="query-params", width=220,
-                      format_func=narrowing.label)  # fmt: skip
+    by = narrowing.one_of("Charge by", _by(context, head), "charge_by", width=220)
     told = data.ask(context, sums.charged, span, head.filters, by)
     if not told.lines:
         parts.nothing(span, filtered=bool(head.filters))
         return
     rows = [_row(by, line) for line in told.lines]
     tables.plain(pl.DataFrame(rows), MEANS, key="chargeback", title=f"what is charged by {by}")
-    total = (
-        f"Together **{_exact(told.total)}** for {say.count(told.total.calls)} calls, {say.span(span.start, span.end)}."
-    )
+    calls = say.many(told.total.calls, "calls")
+    total = f"Together **{_exact(told.total)}** for {calls}, {say.span(span.start, span.end)}."
     st.markdown(total.replace("$", "\\$"))
     name = by.rpartition(":")[2]
     st.download_button(

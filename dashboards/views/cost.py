@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 import streamlit as st
 
-from analytics import costs, overview, sums
+from analytics import costs, overview, sums, usage
 from analytics.overview import Row
 from analytics.period import Period
 from analytics.question import Filters
@@ -48,6 +48,7 @@ def _body(context: parts.Context, head: parts.Head) -> None:
         parts.nothing(span, filtered=bool(head.filters))
         return
     _cards(now, data.ask(context, overview.totals, head.before, head.filters) if head.before else None)
+    _unpriced(now["unpriced_calls"], usage.counted(head.filters))
     look = Look(context, span, head.before, parts.does_not_apply("costs", head.filters), head.filters)
     _over_time(look)
     tabs = st.tabs(TABS, key="cost_part", bind="query-params")
@@ -72,9 +73,14 @@ def _cards(now: Row, before: Row | None) -> None:
             change = say.change(figure(now), figure(before)) if before else None
             unpriced = now["unpriced_calls"] if label != "At risk" else 0
             parts.card(label, say.money(figure(now), unpriced=unpriced), change, meaning)
-    if now["unpriced_calls"]:
-        said = f":orange-badge[{say.count(now['unpriced_calls'])} calls without a known price]"
-        st.caption(f"{said} Their cost is not in these figures.", help=means.UNPRICED)
+
+
+def _unpriced(number: int, counted: str) -> None:
+    """`counted`: calls, or attempts at a provider."""
+    if number:
+        meaning = means.UNPRICED if counted == "calls" else means.UNPRICED_THERE
+        told = f":orange-badge[{say.many(number, counted)} without a known price]"
+        st.caption(f"{told} What is unknown is not in these figures.", help=meaning)
 
 
 def per(usd: Decimal | None, of: int, size: int) -> Decimal | None:
@@ -86,7 +92,7 @@ def _over_time(look: Look) -> None:
     title, chooser = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader("Over time", anchor=False)
     with chooser:
-        by = st.selectbox("By", _by(look), key="cost_by", bind="query-params", format_func=narrowing.label)
+        by = narrowing.one_of("By", _by(look), "cost_by")
     name = by.rpartition(":")[2]
     rows = data.ask(look.context, costs.course, look.span, look.filters, by).rename({by: name})
     rows = rows.with_columns(tables.spoken(name)) if by == "meter" else rows
@@ -126,9 +132,8 @@ def _meters(look: Look) -> None:
 
 
 def _spenders(look: Look) -> None:
-    choices = [name for name in _by(look) if name != "meter"]
-    by = st.selectbox("Of", choices, index=choices.index("caller"), key="spender", bind="query-params", width=220,
-                      format_func=narrowing.label)  # fmt: skip
+    choices = sorted((name for name in _by(look) if name != "meter"), key=lambda name: name != "caller")
+    by = narrowing.one_of("Of", choices, "spender", width=220)
     name = by.rpartition(":")[2]
     rows = data.ask(look.context, sums.dearest, look.span, look.filters, by).rename({by: name})
     shown = charts.named(rows, name).with_columns(tables.exactly("cost_usd"), tables.exactly("previous_cost_usd"))

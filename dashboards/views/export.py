@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -87,7 +88,7 @@ def _files(context: parts.Context, head: parts.Head) -> None:
     span = data.period(period)
     asked = Asked(CONTENTS[content], span, filters, wanted.form)
     rows = data.export_rows(context, asked)
-    st.markdown(f"**{say.count(rows)} rows**, {say.span(span.start, span.end)}. Costs are exact.")
+    st.markdown(f"**{say.many(rows, 'rows')}**, {say.span(span.start, span.end)}. Costs are exact.")
     if not rows:
         parts.nothing(span, filtered=bool(filters))
         return
@@ -115,7 +116,7 @@ def _prepare(context: parts.Context, wanted: Wanted, asked: Asked, rows: int) ->
     bar = st.progress(0.0, "Reading the ledger")
 
     def told(done: int) -> None:
-        bar.progress(min(done / rows, 1.0), f"{say.count(done)} of {say.count(rows)} rows")
+        bar.progress(min(done / rows, 1.0), f"{say.count(done)} of {say.many(rows, 'rows')}")
 
     file = _Limited()
     try:
@@ -144,9 +145,14 @@ def _too_large(wanted: Wanted, span: Period) -> None:
         icon=":material/hard_drive:",
     )
     period = f"{span.start:%Y-%m-%dT%H:%M:%S}..{span.end:%Y-%m-%dT%H:%M:%S}"
-    focus = "" if wanted.content == "Calls" else f" --focus --version {wanted.content.split()[1]}"
+    focus = "" if wanted.content == "Calls" else f" --focus --focus-version {wanted.content.split()[1]}"
     since = period if not focus else wanted.period
-    st.code(f"taximeter export --format {wanted.form}{focus} --since {since}", language="shell")
+    filters = "".join(
+        f" --filter {shlex.quote(f'{name}={value}')}"
+        for name, values in wanted.filters.items()
+        for value in ([values] if isinstance(values, str) else values)
+    )
+    st.code(f"taximeter export --format {wanted.form}{focus} --since {since}{filters}", language="shell")
 
 
 def _offer(ready: Prepared) -> None:

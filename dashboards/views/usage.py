@@ -25,6 +25,7 @@ GRAINS = {
     "week": timedelta(weeks=1),
     "month": timedelta(days=30),
 }
+GRAIN = "How long a bar is; auto fits it to the period."
 BARS = 400
 """Times that a chart is given at most."""
 APART = 9
@@ -70,16 +71,9 @@ def _asked(context: parts.Context, span: Period) -> Asked:
         measure = st.segmented_control(
             "Measure", list(MEASURES), default="Calls", key="usage_of", bind="query-params", required=True
         )
-        by = st.selectbox(
-            "By", dimensions(context, span), key="usage_by", bind="query-params", width=190,
-            format_func=narrowing.label,
-        )  # fmt: skip
-        grain = st.selectbox(
-            "Grain", ["auto", *grains(span)], key="grain", bind="query-params", width=120, format_func=str.capitalize,
-            help="How long a bar is. Auto fits it to the period.",
-        )  # fmt: skip
-    chosen = grain if grain and grain != "auto" else overview.grain(span)
-    return Asked(measure or "Calls", by or "provider", chosen)
+        by = narrowing.one_of("By", dimensions(context, span), "usage_by", width=190)
+        grain = narrowing.one_of("Grain", ["auto", *grains(span)], "grain", width=120, meaning=GRAIN)
+    return Asked(measure or "Calls", by, overview.grain(span) if grain == "auto" else grain)
 
 
 def dimensions(context: parts.Context, span: Period) -> list[str]:
@@ -139,4 +133,6 @@ def _table(context: parts.Context, head: parts.Head, asked: Asked, rows: pl.Data
     tables.show(shown, asked.name, columns, title=f"usage by {asked.name}", key="usage_table", calls=calls)
     with st.container(horizontal=True, vertical_alignment="center"):
         tables.csv(rows, f"usage-by-{asked.name}", "usage_csv")
-        st.caption(f"{rows.height:,} rows, {say.span(head.span.start, head.span.end)}. Costs are exact in the file.")
+        st.caption(
+            f"{say.many(rows.height, 'rows')}, {say.span(head.span.start, head.span.end)}. Costs are exact in the file."
+        )

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sidecar.cli import Exit
+from sidecar.arguments import Exit
 from sidecar.commands.context import err, fail
 from sidecar.commands.reading import ledger, narrowed, period
-from sidecar.commands.show import count, usd
+from sidecar.commands.show import many, usd
 
 if TYPE_CHECKING:
     from analytics.exports import Written
@@ -56,8 +56,8 @@ def said(written: Written) -> str:
     """Rows, money, and what is to be doubted, in a line."""
     sums = {name: total for name, total in written.sums.items() if isinstance(total, Decimal)}
     money = [usd(total) if len(sums) == 1 else f"{usd(total)} {name}" for name, total in sums.items()]
-    doubts = [f"{number:,} {name.replace('_', ' ')}" for name, number in written.counts.items() if number]
-    return ", ".join([f"{count(written.rows)} {written.layout.name}", *money, *doubts])
+    doubts = [many(number, name.replace("_", " ")) for name, number in written.counts.items() if number]
+    return ", ".join([many(written.rows, written.layout.name), *money, *doubts])
 
 
 def target(output: str, name: str) -> Place:

@@ -12,6 +12,7 @@ import typer
 from sidecar.arguments import Exit
 from sidecar.commands.calling import client
 from sidecar.commands.context import fail, out, print_json
+from sidecar.commands.show import many
 from sidecar.commands.tables import show_table
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def _said(period: pb.BillingPeriod, *, as_json: bool) -> int:
     if as_json:
         _told(period)
     elif period.closed:
-        out.print(f"closed {_came_to(period)}, {period.rows:,} rows; SHA-256 of its CSV: {period.sha256}", markup=False)
+        out.print(
+            f"closed {_came_to(period)}, {many(period.rows, 'rows')}; SHA-256 of its CSV: {period.sha256}", markup=False
+        )
     else:
         out.print(f"would close {_came_to(period)}", markup=False)
     return Exit.OK

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from analytics import words
+
 
 def usd(amount: Decimal | None) -> str:
     """Dollars with as many decimals as tell something; an unknown amount is a dash, never a zero."""
@@ -27,6 +29,11 @@ def about(amount: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
 def count(number: float | None) -> str:
     """A count with thousands apart; an unknown one is a dash."""
     return "-" if number is None else f"{number:,.0f}"
+
+
+def many(number: int, things: str) -> str:
+    """ "1 call", "1,234 calls". `things`: in the plural."""
+    return f"{count(number)} {words.noun(number, things)}"
 
 
 def ms(number: float | None) -> str:

@@ -4,7 +4,7 @@ from decimal import ROUND_CEILING, Decimal
 
 import pytest
 
-from sidecar.commands.show import about
+from sidecar.commands.show import about, many
 from sidecar.commands.tables import fitting, widths
 
 NEEDED = {"call": 26, "alias": 5, "model": 20, "cost": 8}
@@ -45,6 +45,12 @@ def test_a_table_without_rows_has_its_header() -> None:
 )
 def test_a_guess_has_the_digits_that_tell_something(amount: str, shown: str) -> None:
     assert about(Decimal(amount)) == shown
+
+
+def test_one_of_many_is_told_as_one() -> None:
+    assert [many(number, "unpriced calls") for number in (0, 1, 1234)] == [
+        "0 unpriced calls", "1 unpriced call", "1,234 unpriced calls",
+    ]  # fmt: skip
 
 
 def test_a_bound_is_never_told_as_less_than_it_is() -> None:

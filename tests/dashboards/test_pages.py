@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -142,6 +143,17 @@ def test_unpriced_calls_make_the_cost_a_lower_bound(home: Path) -> None:
     assert cost.startswith("≥ $")
 
 
+@pytest.mark.parametrize(
+    ("query", "counted"),
+    [pytest.param({}, "calls", id="of-all"), pytest.param({"provider": "openrouter"}, "attempts", id="of-a-provider")],
+)
+def test_what_has_no_price_is_called_what_it_is(
+    home: Path, records: list[CallRecord], query: dict[str, str], counted: str
+) -> None:
+    told = said(pages.opened("cost", home, None, period="Last 30 days", live="false", **query))
+    assert re.search(rf"\d {counted} without a known price", told)
+
+
 def test_a_filter_narrows_the_list(home: Path, records: list[CallRecord]) -> None:
     app = opened(calls_page, home, period="Last 30 days")
     app.multiselect(key="status").select("refused").run()
@@ -261,8 +273,9 @@ def test_a_file_too_large_for_a_browser_is_for_the_command_line(home: Path, monk
     assert app.code[0].value.startswith("taximeter export --format csv --since ")
 
 
-def test_usage_adds_up_to_all_calls(home: Path, records: list[CallRecord]) -> None:
-    app = pages.opened("usage", home, period="Last 30 days", usage_by="Tag team")
+@pytest.mark.parametrize("by", [pytest.param("tag:team", id="as-in-the-cli"), pytest.param("Tag team", id="older-url")])
+def test_usage_adds_up_to_all_calls(home: Path, records: list[CallRecord], by: str) -> None:
+    app = pages.opened("usage", home, period="Last 30 days", usage_by=by)
     table = app.dataframe[0].value
     assert int(table["calls"].sum()) == len(records)
     assert set(table["team"]) == {"red", "blue", "green", "(none)"}

@@ -57,8 +57,8 @@ def home(records: list[CallRecord]) -> Iterator[Path]:
 
 
 LOOKS = [
-    ("overview", {"by": "By alias", "measure": "Cost"}), ("usage", {"usage_by": "Caller"}),
-    ("cost", {"cost_by": "Caller", "cost_part": "Spenders"}), ("cost", {"cost_part": "Saving"}),
+    ("overview", {"by": "By alias", "measure": "Cost"}), ("usage", {"usage_by": "caller"}),
+    ("cost", {"cost_by": "caller", "cost_part": "Spenders"}), ("cost", {"cost_part": "Saving"}),
     ("cost", {"cost_part": "Unusual days"}), ("calls", {"search": SECRET}), ("export", {}),
     ("export", {"export_part": "Chargeback"}), ("export", {"export_part": "Closed months"}), ("fallbacks", {}),
     ("errors", {}), ("providers", {}), ("quality", {}), ("keys", {}), ("budgets", {}),
