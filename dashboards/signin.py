@@ -5,12 +5,13 @@ Whatever they show, the sidecar says whose it is and what they may see: it knows
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboards import control
+from dashboards import control, tabs
 from dashboards.context import Viewer
 
 NONE, TOKEN, OIDC = "none", "token", "oidc"
@@ -27,6 +28,8 @@ class _SignedIn:
     who: Viewer
     checked_s: float
     """On the monotonic clock."""
+    ticket: str = ""
+    """With which their tab finds back after a reload."""
 
 
 def viewer(home: str, login: str) -> Viewer | None:
@@ -48,12 +51,16 @@ def told(who: Viewer, login: str) -> None:
     where = f"workspace {who.workspace}" if who.workspace is not None else "all workspaces"
     st.caption(f":material/person: {who.name} ({who.role}), {where}")
     st.button("Sign out", icon=":material/logout:", on_click=_leave, args=(login,), key="sign_out")
+    if login == TOKEN:
+        tabs.hold(st.session_state[_KEY].ticket)
 
 
 def _by_token(home: str) -> Viewer | None:
     signed: _SignedIn | None = st.session_state.get(_KEY)
     if signed and (who := _still(home, signed)):
         return who
+    if (back := _back()) and _still(home, back):
+        st.rerun()
     _welcome("Sign in with a token of your workspace: `taximeter tokens create NAME --role viewer` makes one.")
     with st.form("sign_in", border=False):
         token = st.text_input("Token", type="password", autocomplete="current-password")
@@ -61,10 +68,17 @@ def _by_token(home: str) -> Viewer | None:
     if not asked:
         return None
     if who := control.who_am_i(home, token):
-        st.session_state[_KEY] = _SignedIn(who, time.monotonic())
+        st.session_state[_KEY] = _SignedIn(who, time.monotonic(), tabs.tickets().give(who))
         st.rerun()
     st.error("**This token is not known here**, or it has expired or been revoked.", icon=":material/key_off:")
     return None
+
+
+def _back() -> _SignedIn | None:
+    """Who signed in here before the tab was loaded anew: still to be asked about."""
+    ticket = tabs.held()
+    who = tabs.tickets().holder(ticket)
+    return _SignedIn(who, -math.inf, ticket) if who else None
 
 
 def _by_provider(home: str) -> Viewer | None:
@@ -95,14 +109,17 @@ def _still(home: str, signed: _SignedIn) -> Viewer | None:
         return signed.who
     who = control.who_am_i(home, signed.who.token)
     if who:
-        st.session_state[_KEY] = _SignedIn(who, now_s)
+        st.session_state[_KEY] = replace(signed, who=who, checked_s=now_s)
     else:
         st.session_state.pop(_KEY, None)
+        tabs.tickets().take_back(signed.ticket)
     return who
 
 
 def _leave(login: str) -> None:
-    """Nothing of them stays in the session."""
+    """Nothing of them stays in the session, nor the way back into it."""
+    if signed := st.session_state.get(_KEY):
+        tabs.tickets().take_back(signed.ticket)
     st.session_state.clear()
     if login == OIDC:
         st.logout()

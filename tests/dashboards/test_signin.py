@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dashboards import control
+from dashboards import control, tabs
 from dashboards.context import Viewer
 from taximeter import Client
 from taximeter.v1 import workspaces_pb2 as pb
@@ -87,6 +87,33 @@ def expect_calls(page: Page, number: int) -> None:
     expect(card.get_by_test_id("stMetricValue")).to_have_text(str(number))
 
 
+def kept(page: Page) -> str:
+    """All that the browser has of the page, but for what stands on it."""
+    stored = page.evaluate(
+        "() => JSON.stringify([location.href, document.cookie, {...localStorage}, {...sessionStorage}])"
+    )
+    return f"{stored} {page.context.cookies()}"
+
+
+def test_a_ticket_ends_with_its_time_and_when_it_is_taken_back() -> None:
+    now, who = [100.0], Viewer("acme", "member", "tok_1")
+    tickets = tabs.Tickets(lambda: now[0])
+    first, second = tickets.give(who), tickets.give(who)
+    assert first != second
+    assert [tickets.holder(ticket) for ticket in (first, second, "", "another")] == [who, who, None, None]
+    tickets.take_back(first)
+    assert [tickets.holder(ticket) for ticket in (first, second)] == [None, who]
+    now[0] += tabs.KEPT_S
+    assert tickets.holder(second) is None
+
+
+def test_the_oldest_ticket_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabs, "MOST", 2)
+    tickets = tabs.Tickets()
+    given = [tickets.give(Viewer()) for _ in range(3)]
+    assert [tickets.holder(ticket) is not None for ticket in given] == [False, True, True]
+
+
 def test_whose_token_it_is(place: Place) -> None:
     home, operator, member = str(place.home), place.operator, place.member
     found = [control.who_am_i(home, made.secret) for made in (operator, member)]
@@ -111,7 +138,12 @@ def test_a_token_shows_its_workspace_until_signed_out(place: Place, by_token: st
     page.get_by_role("link", name="Overview").click()
     expect(page.get_by_role("heading", name="Over time", exact=True)).to_be_visible()
     expect_calls(page, CALLS // 3)
+    page.reload()
+    expect(page.get_by_text("(member), workspace acme")).to_be_visible()
+    assert place.member.secret not in kept(page)
     page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("textbox", name="Token")).to_be_visible()
+    page.reload()
     expect(page.get_by_role("textbox", name="Token")).to_be_visible()
     page.get_by_role("textbox", name="Token").fill(place.operator.secret)
     page.get_by_role("button", name="Sign in").click()
