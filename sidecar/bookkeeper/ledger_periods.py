@@ -118,11 +118,11 @@ def _check(reader: duckdb.DuckDBPyConnection, month: date, at: Moment, *, force:
         reader,
         "SELECT (SELECT max(month) FROM billing_periods), (SELECT date_trunc('month', min(day)) FROM ai_call_days)",
     )
-    due = after(last) if last else _date(first) or month
+    opened = after(last) if last else _date(first) or month
     name, over = f"{month:%Y-%m}", datetime(*after(month).timetuple()[:3], tzinfo=UTC)
     if last and month <= last:
-        raise NotClosable(f"{name} is closed already; the next one is {due:%Y-%m}")
-    if month != due:
+        raise NotClosable(f"{name} is closed already; the next one is {opened:%Y-%m}")
+    if (due := _due(reader, opened, month)) != month:
         raise NotClosable(f"{name} is not the next to be closed, which is {due:%Y-%m}: they are closed in order")
     if at.now < over:
         raise NotClosable(f"{name} is not over before {over:%Y-%m-%d %H:%M} UTC")
@@ -135,6 +135,16 @@ def _check(reader: duckdb.DuckDBPyConnection, month: date, at: Moment, *, force:
         raise NotClosable(
             f"there are calls of {name} that have not ended yet: {open_calls}; wait for them, {_OR_FORCE}"
         )
+
+
+def _due(reader: duckdb.DuckDBPyConnection, opened: date, month: date) -> date:
+    """The next to be closed, up to `month`: those that come to nothing are closed along with it, of which there are
+    hundreds where a clock stood at 1970."""
+    if month <= opened:
+        return opened
+    charges = charges_question(opened, month)
+    (first,) = _one(reader, f"SELECT min(month) FROM ({charges.sql})", charges.params)  # noqa: S608 - ours
+    return _date(first) or month
 
 
 def _date(found: Any) -> date | None:

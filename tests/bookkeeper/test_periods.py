@@ -174,6 +174,31 @@ def test_a_month_without_costs_is_closed_like_any(ledger: Ledger) -> None:
     assert csv(ledger, DECEMBER).count(b"\n") == 1, "a file has its columns anyway"
 
 
+def test_months_that_come_to_nothing_are_closed_along(ledger: Ledger) -> None:
+    """A machine whose clock stood at 1970 would else have hundreds to close."""
+    wrong = datetime(1970, 1, 1, tzinfo=UTC)
+    book(ledger, [call(3, wrong, [("input", 9, "1.25")])], 3)
+    with pytest.raises(NotClosable, match="2026-10 is not the next to be closed, which is 1970-01"):
+        close(ledger, OCTOBER)
+    assert close(ledger, wrong.date()).rows == 1
+    assert (close(ledger, OCTOBER).rows, close(ledger, NOVEMBER).rows) == (4, 1)
+    before = csv(ledger, SEPTEMBER), csv(ledger, OCTOBER)
+    with pytest.raises(NotClosable, match="2026-09 is closed already"):
+        close(ledger, SEPTEMBER)
+    book(ledger, [call(4, on(9, 5), [("input", 7, "1.25")])], 4)
+    assert (csv(ledger, SEPTEMBER), csv(ledger, OCTOBER)) == before
+    assert [row["ChargeClass"] for row in found(ledger, DECEMBER)] == ["Correction"]
+
+
+def test_corrections_are_not_passed_over(ledger: Ledger) -> None:
+    close(ledger, OCTOBER)
+    close(ledger, NOVEMBER)
+    book(ledger, [call(3, on(10, 7), [("input", 9, "1.25")])], 3)
+    with pytest.raises(NotClosable, match="which is 2026-12"):
+        close(ledger, date(2027, 1, 1), Moment(LATER.replace(month=3), LATER.replace(month=3)))
+    assert close(ledger, DECEMBER).corrections_usd > 0
+
+
 def test_what_is_closed_survives_a_ledger_made_anew(ledger: Ledger) -> None:
     close(ledger, OCTOBER)
     before = csv(ledger, OCTOBER), rows(ledger, "FROM billing_periods")
