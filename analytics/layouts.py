@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -111,9 +111,8 @@ class Written:
         """Takes the rows of `table` into account, and gives it back."""
         sums = {f"sum:{name}": pl.col(name).sum() for name in self.sums}
         counts = {f"count:{name}": self.layout.counts[name].sum() for name in self.counts}
-        found = (
-            pl.DataFrame(table).lazy().select(**sums, **counts).collect().row(0, named=True) if sums or counts else {}
-        )
+        facts = sums | counts
+        found = _only_used(table, facts.values()).select(**facts).row(0, named=True) if facts else {}
         self.rows += table.num_rows
         for name in self.sums:
             self.sums[name] += found[f"sum:{name}"] or 0
@@ -125,3 +124,9 @@ class Written:
         self._hash.update(piece)
         self.size += len(piece)
         return piece
+
+
+def _only_used(table: pa.Table, facts: Iterable[pl.Expr]) -> pl.DataFrame:
+    """The columns that these ask for: what goes into a frame is copied."""
+    names = dict.fromkeys(name for each in facts for name in each.meta.root_names())
+    return pl.DataFrame(table.select(list(names)))
