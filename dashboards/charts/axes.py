@@ -10,8 +10,9 @@ from dashboards import theme
 HEIGHT = 260
 WORDS = "#808080"
 """Of figures beside bars: to be read on light and on dark."""
-LEGEND_COLUMNS = alt.ExprRef("width < 400 ? 2 : 4")
-"""A telephone has room for two."""
+LEGEND_COLUMNS = alt.ExprRef("width < 400 ? 2 : width < 850 ? 4 : 5")
+LEGEND_WORDS = alt.ExprRef("width < 400 ? max(60, width / 2 - 35) : 140")
+"""Pixels of each. A telephone has room for two columns, and those not wide."""
 _NAMED_NOTHING = {"provider": "(none answered)", "alias": "(no alias)"}
 
 
@@ -30,7 +31,7 @@ def colours(dimension: str, frame: pl.DataFrame) -> alt.Color:
     return alt.Color(
         f"{dimension}:N",
         scale=alt.Scale(domain=[value or nothing for value in domain], range=shades),
-        legend=alt.Legend(orient="top", title=None, columns=LEGEND_COLUMNS, labelLimit=140),
+        legend=alt.Legend(orient="top", title=None, columns=LEGEND_COLUMNS, labelLimit=LEGEND_WORDS),
     )
 
 

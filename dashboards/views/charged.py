@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from analytics import contents, sums
+from analytics import contents, sums, words
 from analytics.chargeback import Line, as_csv, shown
 from dashboards import data, parts, tables
 from dashboards import definitions as means
@@ -32,7 +32,7 @@ def chargeback(context: parts.Context, head: parts.Head) -> None:
         return
     rows = [_row(by, line) for line in told.lines]
     tables.plain(pl.DataFrame(rows), MEANS, key="chargeback", title=f"what is charged by {by}")
-    calls = say.many(told.total.calls, "calls")
+    calls = f"{told.total.calls:,} {words.noun(told.total.calls, 'calls')}"
     total = f"Together **{_exact(told.total)}** for {calls}, {say.span(span.start, span.end)}."
     st.markdown(total.replace("$", "\\$"))
     name = by.rpartition(":")[2]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
+import altair as alt
 import polars as pl
 import streamlit as st
 
@@ -101,14 +102,21 @@ def _over_time(look: Look) -> None:
         return
     step = costs.money_step(look.span)
     drawn = charts.stacked(charts.folded(rows, name, "cost_usd", MOST), name, "cost_usd", "Cost (USD)", step)
-    shown: charts.Drawn = drawn
-    if look.before:
-        former = data.ask(look.context, costs.course, look.before, look.filters, "meter")
-        whole = former.group_by("at").agg(pl.col("cost_usd").sum()).sort("at")
-        shown = charts.with_before(drawn, charts.moved(whole, look.before, look.span), "cost_usd", "Cost (USD)")
+    shown = _beside_before(look, drawn)
     st.altair_chart(shown, key="cost_course", alt=f"Bars over time: cost by {name}, a bar a {step}")
-    if look.before:
+    if shown is not drawn:
         st.caption(means.BEFORE)
+
+
+def _beside_before(look: Look, drawn: alt.Chart) -> charts.Drawn:
+    """With the course of the period before, if there is one to compare with."""
+    if look.before is None:
+        return drawn
+    former = data.ask(look.context, costs.course, look.before, look.filters, "meter")
+    if former.is_empty():
+        return drawn
+    whole = former.group_by("at").agg(pl.col("cost_usd").sum()).sort("at")
+    return charts.with_before(drawn, charts.moved(whole, look.before, look.span), "cost_usd", "Cost (USD)")
 
 
 def _by(look: Look) -> list[str]:
@@ -137,7 +145,8 @@ def _spenders(look: Look) -> None:
     name = by.rpartition(":")[2]
     rows = data.ask(look.context, sums.dearest, look.span, look.filters, by).rename({by: name})
     shown = charts.named(rows, name).with_columns(tables.exactly("cost_usd"), tables.exactly("previous_cost_usd"))
-    shown = shown.select(name, "cost_usd", "share", "previous_cost_usd", "change", "calls", "tokens", "unpriced")
+    former = ["previous_cost_usd", "change"] if rows["previous_cost_usd"].sum() else []
+    shown = shown.select(name, "cost_usd", "share", *former, "calls", "tokens", "unpriced")
     tables.plain(shown, {**costs.MEANS, "calls": means.CALLS}, key="spenders", title=f"the dearest by {name}")
     tables.csv(rows, f"top-{name}", "spenders_csv")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from analytics import words
 from analytics.contents import CONTENTS, FOCUS_NARROWED_BY
 from analytics.exports import Format
 from analytics.filing import Asked
@@ -88,7 +89,7 @@ def _files(context: parts.Context, head: parts.Head) -> None:
     span = data.period(period)
     asked = Asked(CONTENTS[content], span, filters, wanted.form)
     rows = data.export_rows(context, asked)
-    st.markdown(f"**{say.many(rows, 'rows')}**, {say.span(span.start, span.end)}. Costs are exact.")
+    st.markdown(f"**{rows:,} {words.noun(rows, 'rows')}**, {say.span(span.start, span.end)}. Costs are exact.")
     if not rows:
         parts.nothing(span, filtered=bool(filters))
         return

@@ -101,7 +101,8 @@ def _cards(whole: dict[str, Any], types: pl.DataFrame) -> None:
         for label, (count, meaning) in figures.items():
             st.metric(label, say.count(count), f"{say.share(count, whole['calls'])} of calls", delta_color="off",
                       delta_arrow="off", help=meaning, border=True, width="stretch")  # fmt: skip
-        st.metric("At risk", say.money(whole["cost_at_risk_usd"]), help=means.AT_RISK, border=True, width="stretch")
+        st.metric("At risk", say.money(whole["cost_at_risk_usd"]), help=means.AT_RISK, border=True, width="stretch",
+                  height="stretch")  # fmt: skip
 
 
 _KINDS = {

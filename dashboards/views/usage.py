@@ -110,8 +110,9 @@ def _chart(context: parts.Context, head: parts.Head, asked: Asked, rows: pl.Data
     said = [f"The chart shows the {APART} largest of {rows.height:,}; the table has all."] if many else []
     if head.before and not many:
         former = tables.with_tokens(data.ask(context, sums.course, head.before, head.filters, None, asked.grain))
-        shown = charts.with_before(drawn, charts.moved(former, head.before, span), asked.value, asked.axis)
-        said.append(means.BEFORE)
+        if not former.is_empty():
+            shown = charts.with_before(drawn, charts.moved(former, head.before, span), asked.value, asked.axis)
+            said.append(means.BEFORE)
     told = f"Bars over time: {asked.measure.lower()} by {asked.name}, a bar a {asked.grain}"
     st.altair_chart(shown, key="usage_course", alt=told)
     st.caption(" ".join(said))
@@ -123,8 +124,9 @@ def _table(context: parts.Context, head: parts.Head, asked: Asked, rows: pl.Data
         columns.remove("erring")
     if head.before:
         before = tables.with_tokens(data.ask(context, sums.sums, head.before, head.filters, asked.by))
-        rows = tables.with_change(rows, before, asked.by, asked.value)
-        columns.insert(2, "change")
+        if not before.is_empty():
+            rows = tables.with_change(rows, before, asked.by, asked.value)
+            columns.insert(2, "change")
     if asked.by == "provider":
         rows = tables.with_tried(rows, data.ask(context, sums.tried, head.span, head.filters))
         columns[-3:-3] = ["attempts", "failing"]

@@ -20,8 +20,6 @@ _WORDS = {
     "key_rejected": "key rejected",
     "model_not_found": "model not found",
     "PROVIDER_ERROR": "server error",
-    "CONNECTION": "connection failed",
-    "TIMEOUT": "timed out",
     "TTFT": "no first token in time",
     "STALL": "stream stalled or cut",
     "GARBLED": "unreadable answer",
