@@ -141,12 +141,13 @@ def test_text_comes_back_as_it_was(form: Format, text: str) -> None:
 def test_a_large_file_comes_in_pieces_before_its_end_is_read(form: Format) -> None:
     """Bounded memory: pieces leave while batches still come, and nothing is held but a row group and a batch."""
     read_so_far = 0
+    large = pa.Table.from_batches([batch("0.5")] * 10_000).combine_chunks().to_batches()[0]
 
     def many() -> Iterator[pa.RecordBatch]:
         nonlocal read_so_far
         for _ in range(10):
             read_so_far += 1
-            yield pa.Table.from_batches([batch("0.5")] * 10_000).combine_chunks().to_batches()[0]
+            yield large
 
     written = Written()
     taken = [0] + [10_000 * read_so_far for _ in pieces(many(), form, written)]
