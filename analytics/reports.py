@@ -1,10 +1,8 @@
-"""The reports that there are by name: what each means, its columns, and how it is asked."""
+"""The reports that there are by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -15,66 +13,8 @@ from analytics.outlook import forecasts
 from analytics.period import Period
 from analytics.providers import compared
 from analytics.question import BadQuestion, Filters
+from analytics.report import BY, Report, columns, plain
 from analytics.suggestions import suggestions
-
-BY = "(by)"
-"""Stands in a report's columns for what it was asked by."""
-_KINDS = {"usd": "usd", "ms": "ms", "share": "share", "rate": "share"}
-
-
-class Column(NamedTuple):
-    name: str
-    title: str
-    kind: str
-    """text | count | usd | ms | lasting (many ms) | share | change (a share with its sign) | number | day | time |
-    amount (of the row's unit)"""
-
-
-Run = Callable[[Source, Period, Filters, str], pl.DataFrame]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    name: str
-    means: str
-    """In one line."""
-    columns: tuple[Column, ...]
-    """Those for the eye, in order; the frame may have more."""
-    run: Run
-    """(source, span, filters, by) -> at least `columns`. Raises BadQuestion, SourceError."""
-    by: str = ""
-    """What it is asked by where nobody says otherwise; "" where it has no such choice."""
-    told: tuple[str, ...] = ()
-    """Columns of whole sentences, that stand below a row."""
-    empty: str = ""
-    """What no rows mean; "" where it is that the period has none."""
-
-    def asked(self, source: Source, span: Period, filters: Filters | None = None, by: str = "") -> pl.DataFrame:
-        """Raises BadQuestion, SourceError."""
-        if by and not self.by:
-            raise BadQuestion(f"the report {self.name} is always the same: leave --by out")
-        return self.run(source, span, filters or {}, by or self.by)
-
-    def titled(self, by: str = "") -> tuple[Column, ...]:
-        """Its columns, the first of them as it was asked by."""
-        chosen = by or self.by
-        return tuple(Column(chosen, chosen, "text") if each.name == BY else each for each in self.columns)
-
-
-def _columns(text: str) -> tuple[Column, ...]:
-    """`name`, `name=title` or `name=title:kind`, between commas; without a kind, by its name's end."""
-    return tuple(_column(each.strip()) for each in text.split(","))
-
-
-def _column(text: str) -> Column:
-    name, _, rest = text.partition("=")
-    title, _, kind = rest.partition(":")
-    return Column(name, title or name.replace("_", " "), kind or _KINDS.get(name.rpartition("_")[2], "text"))
-
-
-def _plain(function: Callable[[Source, Period, Filters | None], pl.DataFrame]) -> Run:
-    """One that is always the same."""
-    return lambda source, span, filters, _: function(source, span, filters)
 
 
 def _suggested(source: Source, span: Period, filters: Filters, _: str) -> pl.DataFrame:
@@ -116,115 +56,115 @@ _ALL = (
     Report(
         "fallbacks",
         "From which target to which calls moved on, why, and how many of them were answered after all.",
-        _columns("from_provider=from, from_model=from model, to_provider=to, to_model=to model, reason, "
-                 "moves=moves:count, rescue_rate=rescued:share, lost_ms=time lost:lasting, lost_usd=money lost"),
-        _plain(fallbacks.flows),
+        columns("from_provider=from, from_model=from model, to_provider=to, to_model=to model, reason, "
+                "moves=moves:count, rescue_rate=rescued:share, lost_ms=time lost:lasting, lost_usd=money lost"),
+        plain(fallbacks.flows),
     ),
     Report(
         "rescue",
         "How often calls fell back, how many of those were answered after all, and what that took.",
-        _columns(f"{BY}, calls=calls:count, fallbacks=fallbacks:count, fallback_rate=of calls, rescued=rescued:count, "
-                 "rescue_rate=of those, lost_ms_mean=time lost each:ms, lost_usd=money lost"),
+        columns(f"{BY}, calls=calls:count, fallbacks=fallbacks:count, fallback_rate=of calls, rescued=rescued:count, "
+                "rescue_rate=of those, lost_ms_mean=time lost each:ms, lost_usd=money lost"),
         lambda source, span, filters, by: fallbacks.rescue(source, span, filters, [by]),
         by="alias",
     ),
     Report(
         "reasons",
         "Why calls moved on to another target.",
-        _columns("reason, moves=moves:count, share, rescue_rate=rescued:share, lost_ms=time lost:lasting, "
-                 "lost_usd=money lost"),
-        _plain(fallbacks.reasons),
+        columns("reason, moves=moves:count, share, rescue_rate=rescued:share, lost_ms=time lost:lasting, "
+                "lost_usd=money lost"),
+        plain(fallbacks.reasons),
     ),
     Report(
         "errors",
         "Calls that were not answered although the caller waited, by what the caller was told.",
-        _columns("status, error_type=error, calls=calls:count, share=of errors, rate=of all calls"),
-        _plain(errors.by_type),
+        columns("status, error_type=error, calls=calls:count, share=of errors, rate=of all calls"),
+        plain(errors.by_type),
     ),
     Report(
         "provider-errors",
         "Attempts that failed, by what the provider did, whoever answered the call in the end.",
-        _columns(f"{BY}, error_type=error, http_status=http, failed=failed:count, attempts=of attempts:count, "
-                 "failure_rate=failure rate, share=of failures"),
+        columns(f"{BY}, error_type=error, http_status=http, failed=failed:count, attempts=of attempts:count, "
+                "failure_rate=failure rate, share=of failures"),
         lambda source, span, filters, by: errors.by_provider(source, span, filters, [by]),
         by="provider",
     ),
     Report(
         "error-hours",
         "Calls and errors by the hour (UTC).",
-        _columns("hour=hour:time, calls=calls:count, errors=errors:count, error_rate"),
-        _plain(errors.by_hour),
+        columns("hour=hour:time, calls=calls:count, errors=errors:count, error_rate"),
+        plain(errors.by_hour),
     ),
     Report(
         "meters",
         "What was paid for, meter by meter; meters do not overlap.",
-        _columns("meter, quantity=quantity:count, unit, attempts=attempts:count, usd_per_million=per million:usd, "
-                 "cost_usd=cost, share"),
-        _plain(costs.by_meter),
+        columns("meter, quantity=quantity:count, unit, attempts=attempts:count, usd_per_million=per million:usd, "
+                "cost_usd=cost, share"),
+        plain(costs.by_meter),
     ),
     Report(
         "tokens",
         "Kinds of tokens, of all attempts, priced or not.",
-        _columns(f"{BY}, kind, tokens=tokens:count, share"),
+        columns(f"{BY}, kind, tokens=tokens:count, share"),
         costs.token_mix,
         by="provider",
     ),
     Report(
         "cache",
         "How much of the input was read from the providers' caches, what that saved, and what writing to them cost.",
-        _columns("provider, model, input_tokens=input:count, read_tokens=read:count, written_tokens=written:count, "
-                 "hit_share=hits, saved_usd=saved, paid_more_usd=paid more, net_usd=net"),
-        _plain(costs.cache),
+        columns("provider, model, input_tokens=input:count, read_tokens=read:count, written_tokens=written:count, "
+                "hit_share=hits, saved_usd=saved, paid_more_usd=paid more, net_usd=net"),
+        plain(costs.cache),
     ),
     Report(
         "provenance",
         "Where prices come from.",
-        _columns("price_source=source, price_version=version, attempts=attempts:count, cost_usd=cost, share"),
-        _plain(costs.provenance),
+        columns("price_source=source, price_version=version, attempts=attempts:count, cost_usd=cost, share"),
+        plain(costs.provenance),
     ),
     Report(
         "doubts",
         "Money that is not certain: without a price, with estimated usage, or perhaps billed.",
-        _columns("doubt, provider, model, attempts=attempts:count, tokens=tokens:count, cost_usd=cost, "
-                 "cost_at_risk_usd=at risk"),
-        _plain(costs.doubts),
+        columns("doubt, provider, model, attempts=attempts:count, tokens=tokens:count, cost_usd=cost, "
+                "cost_at_risk_usd=at risk"),
+        plain(costs.doubts),
     ),
     Report(
         "top",
         "Who costs most, and how that has changed against the period before.",
-        _columns(f"{BY}, calls=calls:count, tokens=tokens:count, cost_usd=cost, share, previous_cost_usd=before, "
-                 "change=change:change"),
+        columns(f"{BY}, calls=calls:count, tokens=tokens:count, cost_usd=cost, share, previous_cost_usd=before, "
+                "change=change:change"),
         lambda source, span, filters, by: costs.top(source, span, by, filters),
         by="caller",
     ),
     Report(
         "providers",
         "Two providers beside each other on like calls: same alias, operation and size of prompt.",
-        _columns("target=provider, against, attempts=attempts:count, success_share=success, p50_ms=p50, p95_ms=p95, "
-                 "usd_per_1k=1k answers:usd, usd_per_1m_tokens=1M tokens:usd, overlap=compared:share"),
+        columns("target=provider, against, attempts=attempts:count, success_share=success, p50_ms=p50, p95_ms=p95, "
+                "usd_per_1k=1k answers:usd, usd_per_1m_tokens=1M tokens:usd, overlap=compared:share"),
         lambda source, span, filters, by: compared(source, span, filters, by=by),
         by="provider",
     ),
     Report(
         "anomalies",
         "Days that are unlike those before, by workspace and provider, and who moved most.",
-        _columns("day=day:day, workspace, provider, measure, score=score:number"),
-        _plain(anomalies),
+        columns("day=day:day, workspace, provider, measure, score=score:number"),
+        plain(anomalies),
         told=("explanation",),
     ),
     Report(
         "suggestions",
         "What would have cost less, with the arithmetic. None of it knows how good answers are.",
-        _columns("title, saves_usd=saves, saves_30d_usd=in 30 days, confidence"),
+        columns("title, saves_usd=saves, saves_30d_usd=in 30 days, confidence"),
         _suggested,
         told=("arithmetic", "unknown"),
     ),
     Report(
         "budgets",
         "Budgets as they stand, and what they come to by the end of their windows; whatever the period.",
-        _columns("name=budget, workspace, scope, subject, window, unit, limit=limit:amount, spent=spent:amount, "
-                 "used_share=used, per_day=a day:amount, at_end=at the end:amount, low=low:amount, high=high:amount, "
-                 "exhausted_at=exhausted:time"),
+        columns("name=budget, workspace, scope, subject, window, unit, limit=limit:amount, spent=spent:amount, "
+                "used_share=used, per_day=a day:amount, at_end=at the end:amount, low=low:amount, high=high:amount, "
+                "exhausted_at=exhausted:time"),
         _budgets,
         empty="there are no budgets: `taximeter budgets create` makes one",
     ),

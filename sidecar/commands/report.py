@@ -16,7 +16,7 @@ from sidecar.commands.show import about, count, ms, share, usd
 from sidecar.commands.tables import show_table
 
 if TYPE_CHECKING:
-    from analytics.reports import Column, Report
+    from analytics.report import Column, Report
 
 Row = Mapping[str, Any]
 
