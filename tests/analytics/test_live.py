@@ -32,6 +32,7 @@ from sidecar.journal.records import to_proto
 from taximeter.journal.v1 import journal_pb2
 from tests.support.analytics import START
 from tests.support.analytics_week import week
+from tests.support.blank import blank
 
 END = START + timedelta(days=7)
 WEEK = Period(START, END)
@@ -41,7 +42,10 @@ RECORDS = week(END, calls=500)
 @pytest.fixture(scope="module")
 def source() -> Iterator[Source]:
     frames = [journal_pb2.Frame(finished=to_proto(record)) for record in RECORDS]
-    with tempfile.TemporaryDirectory(prefix="tx") as name, closing(Ledger(Path(name) / "ledger.duckdb")) as ledger:
+    with (
+        tempfile.TemporaryDirectory(prefix="tx") as name,
+        closing(Ledger(blank(Path(name) / "ledger.duckdb"))) as ledger,
+    ):
         home = Path(name)
         ledger.book(fold("sidecar-a", (0, 0), (0, len(frames)), frames))
         asking = Asking(ledger, QueryLimits(timeout_s=10.0, max_rows=100_000))

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from sidecar.bookkeeper.ledger import Ledger
+from tests.support.blank import blank
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.duckdb")
+    ledger = Ledger(blank(tmp_path / "ledger.duckdb"))
     yield ledger
     ledger.close()

@@ -20,6 +20,7 @@ from sidecar.core.call import CallRecord
 from sidecar.core.control import Budget, BudgetScope
 from sidecar.journal.records import finished_payload
 from taximeter.journal.v1 import journal_pb2
+from tests.support.blank import blank
 from tests.support.budget_calls import BUDGETS, CALLS, HOUR_NS, NOW_NS, SUBJECTS, a_budget, a_call, an_attempt
 from tests.support.ledger import SIDECAR
 
@@ -47,7 +48,7 @@ def test_the_ledgers_sums_are_the_fold_of_the_records(calls: list[CallRecord], b
     calls = [replace(call, seq=seq) for seq, call in enumerate(calls)]
     definitions = {str(place): replace(budget, budget_id=str(place)) for place, budget in enumerate(budgets)}
     expected = fold(calls, definitions)
-    with tempfile.TemporaryDirectory() as folder, closing(Ledger(Path(folder) / "ledger.duckdb")) as ledger:
+    with tempfile.TemporaryDirectory() as folder, closing(Ledger(blank(Path(folder) / "ledger.duckdb"))) as ledger:
         book(ledger, calls)
         for budget_id, budget in definitions.items():
             start_ns, _ = window_at(budget.window, budget.time_zone, NOW_NS)

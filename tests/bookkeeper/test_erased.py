@@ -21,6 +21,7 @@ from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
 from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+from tests.support.blank import blank
 from tests.support.budget_books import alerted, budget_state, state
 from tests.support.ledger import T0_NS, finished, record, rows, started
 from tests.support.ledger_journal import Log, segment, snapshot
@@ -38,7 +39,7 @@ def home() -> Iterator[Path]:
         budgets = [alerted(at_ns=T0_NS), state(budget_state(), at_ns=T0_NS)]
         frames = [snapshot(1), *(finished(seq, attempts=2) for seq in range(20)), started(30), started(31), *budgets]
         segment(home / "journal", 1, frames)
-        with closing(Ledger(home / "ledger.duckdb")) as ledger:
+        with closing(Ledger(blank(home / "ledger.duckdb"))) as ledger:
             Ingest(home / "journal", ledger, Log(), Clock()).turn()
         yield home
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sidecar.bookkeeper.batch import START, fold
 from sidecar.bookkeeper.ledger import Ledger, OutOfStep, Standing
 from taximeter.journal.v1 import journal_pb2
+from tests.support.blank import blank
 from tests.support.budget_books import alerted, budget_state, state
 from tests.support.ledger import SIDECAR, T0_NS, batches, finished, opening, record, rows, started
 
@@ -179,7 +180,7 @@ def test_however_a_journal_is_cut_the_ledger_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], sizes: list[int]
 ) -> None:
     def contents(cuts: list[int]) -> list[list[tuple[object, ...]]]:
-        ledger = Ledger(tmp_path_factory.mktemp("cut") / "ledger.duckdb")
+        ledger = Ledger(blank(tmp_path_factory.mktemp("cut") / "ledger.duckdb"))
         try:
             for batch in batches([FRAMES[place] for place in order], cuts):
                 ledger.book(batch)

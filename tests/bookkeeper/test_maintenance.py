@@ -22,6 +22,7 @@ from sidecar.bookkeeper.ledger_reads import QueryLimits
 from sidecar.bookkeeper.ledger_service import LedgerService
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
+from tests.support.blank import blank
 from tests.support.budget_books import alerted, budget_state, state
 from tests.support.ledger import SIDECAR, finished, rows, started
 from tests.support.ledger_journal import Log, add, segment, snapshot
@@ -46,7 +47,7 @@ def home() -> Iterator[Path]:
 
 def book(home: Path) -> None:
     """What the bookkeeper does at its start."""
-    with closing(Ledger(home / "ledger.duckdb")) as ledger:
+    with closing(Ledger(blank(home / "ledger.duckdb"))) as ledger:
         Ingest(home / "journal", ledger, Log(), Clock()).turn()
         ledger.save_telemetry_position(SIDECAR, (1, 77))
 

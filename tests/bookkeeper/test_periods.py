@@ -28,6 +28,7 @@ from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2
 from taximeter.v1 import metering_pb2
 from tests.support.analytics import ns
+from tests.support.blank import blank
 from tests.support.focus import (
     DECEMBER,
     NOVEMBER,
@@ -54,7 +55,7 @@ RECORDS = [
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with closing(Ledger(tmp_path / "ledger.duckdb")) as made:
+    with closing(Ledger(blank(tmp_path / "ledger.duckdb"))) as made:
         book(made, RECORDS)
         yield made
 
@@ -250,7 +251,7 @@ def test_all_files_together_are_the_ledger(events: list[tuple[str, int, int, int
     """Whatever comes late, is priced anew or closed, in any order."""
     months = [OCTOBER, NOVEMBER, DECEMBER]
     frozen: dict[date, bytes] = {}
-    with tempfile.TemporaryDirectory() as folder, closing(Ledger(Path(folder) / "ledger.duckdb")) as ledger:
+    with tempfile.TemporaryDirectory() as folder, closing(Ledger(blank(Path(folder) / "ledger.duckdb"))) as ledger:
         book(ledger, RECORDS)
         count = len(RECORDS)
         for number, (what, which, quantity, price) in enumerate(events):

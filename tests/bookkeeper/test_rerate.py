@@ -16,6 +16,7 @@ from sidecar.bookkeeper.ledger_revisions import Rerating, ratable, revise
 from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2 as pb
 from taximeter.v1 import metering_pb2
+from tests.support.blank import blank
 from tests.support.ledger import SIDECAR, T0_NS, batches, finished, record, rows
 from tests.support.ledger_journal import segment, snapshot
 
@@ -27,7 +28,7 @@ COST = "SELECT priced, cost_usd, price_source, price_version FROM"
 
 
 def booked(path: Path, records: list[journal_pb2.CallRecord]) -> Ledger:
-    ledger = Ledger(path)
+    ledger = Ledger(blank(path))
     for batch in batches([journal_pb2.Frame(finished=each) for each in records], []):
         ledger.book(batch)
     return ledger

@@ -38,6 +38,7 @@ from sidecar.bookkeeper.usage_service import UsageService
 from taximeter.journal.v1 import journal_pb2
 from taximeter.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 from taximeter.v1 import metering_pb2, usage_pb2, usage_pb2_grpc
+from tests.support.blank import blank
 from tests.support.ledger import T0_NS, batches, opening, record, rows
 from tests.support.stack import clean_environment, until
 
@@ -72,7 +73,10 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with tempfile.TemporaryDirectory(prefix="tx") as name, closing(Ledger(Path(name) / "ledger.duckdb")) as ledger:
+    with (
+        tempfile.TemporaryDirectory(prefix="tx") as name,
+        closing(Ledger(blank(Path(name) / "ledger.duckdb"))) as ledger,
+    ):
         frames = [journal_pb2.Frame(finished=each) for each in RECORDS]
         for batch in batches([*frames, journal_pb2.Frame(started=opening(1001))], []):
             ledger.book(batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from sidecar.core.call import (
 from sidecar.core.money import cost_picodollars
 from sidecar.journal.records import to_proto
 from taximeter.journal.v1 import journal_pb2
+from tests.support.blank import blank
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 """The generated ledgers' first moment, a Monday."""
@@ -57,8 +57,8 @@ def ask(path: Path, question: Question) -> list[dict[str, Any]]:
 def build(path: Path, records: Iterable[CallRecord], rolled: date | None = None) -> Path:
     """A ledger of these records, as the bookkeeper writes it. `rolled`: the days before it are summed up."""
     frames = [journal_pb2.Frame(finished=to_proto(record)) for record in records]
-    path.write_bytes(_empty())
-    ledger = Ledger(path)
+    path.unlink(missing_ok=True)
+    ledger = Ledger(blank(path))
     try:
         ledger.book(fold("sidecar-a", (0, 0), (0, len(frames)), frames))
         ledger.watch()
@@ -67,15 +67,6 @@ def build(path: Path, records: Iterable[CallRecord], rolled: date | None = None)
     finally:
         ledger.close()
     return path
-
-
-@functools.cache
-def _empty() -> bytes:
-    """A ledger without calls: its tables are made once."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "ledger.duckdb"
-        Ledger(path).close()
-        return path.read_bytes()
 
 
 def settled(seq: int, started_ns: int, attempts: Sequence[Attempt], status: CallStatus, **more: Any) -> CallRecord:

@@ -18,6 +18,7 @@ from sidecar.bookkeeper.periods_service import BillingService
 from sidecar.bookkeeper.retention import Keep
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
+from tests.support.blank import blank
 from tests.support.ledger_journal import Log
 
 
@@ -25,7 +26,7 @@ from tests.support.ledger_journal import Log
 def bookkeeper(home: Path, interval_s: float = 0.02) -> Iterator[Ledger]:
     """Serves on `<home>/bookkeeper.sock`, whose path has to be short."""
     stop = threading.Event()
-    with closing(Ledger(home / "ledger.duckdb")) as ledger:
+    with closing(Ledger(blank(home / "ledger.duckdb"))) as ledger:
         ingest = Ingest(home / "journal", ledger, Log(), Clock())
         asking = Asking(ledger, QueryLimits())
         books = LedgerService(asking, ingest.progress, lambda: 0, ingest.behind)

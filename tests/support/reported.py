@@ -16,6 +16,7 @@ from sidecar.journal.records import to_proto
 from taximeter.journal.v1 import journal_pb2
 from tests.support.analytics import ns, priced, settled
 from tests.support.analytics_week import week
+from tests.support.blank import blank
 
 BEGIN = datetime(2025, 9, 29, tzinfo=UTC)
 """A Monday."""
@@ -124,7 +125,7 @@ def ledger_of(
     frames = [journal_pb2.Frame(finished=to_proto(record)) for record in records]
     if budgets:
         frames.append(journal_pb2.Frame(state=journal_pb2.State(at_ns=ns(NOW), budgets=budgets)))
-    ledger = Ledger(path)
+    ledger = Ledger(blank(path))
     try:
         ledger.book(fold(sidecar, (0, 0), (0, len(frames)), frames))
     finally:

@@ -43,6 +43,7 @@ from taximeter.errors import TaximeterError
 from taximeter.journal.v1 import journal_pb2
 from taximeter.v1 import prices_pb2 as pb
 from taximeter.v1.prices_pb2_grpc import PriceServiceStub
+from tests.support.blank import blank
 from tests.support.control import sqlite_url
 from tests.support.ledger import T0_NS, batches, record
 from tests.support.ledger_journal import Log
@@ -90,7 +91,7 @@ class Shop:
     @contextmanager
     def books(self, calls: int) -> Iterator[Ledger]:
         """A ledger behind its socket, whose calls are `record`'s."""
-        with closing(Ledger(self.folder / "ledger.duckdb")) as ledger:
+        with closing(Ledger(blank(self.folder / "ledger.duckdb"))) as ledger:
             for batch in batches([journal_pb2.Frame(finished=record(seq)) for seq in range(calls)], []):
                 ledger.book(batch)
             books = LedgerService(Asking(ledger, QueryLimits()), Progress, lambda: 0)

@@ -12,6 +12,7 @@ from sidecar.core.call import CallRecord
 from sidecar.journal.records import to_proto
 from taximeter.journal.v1 import journal_pb2
 from tests.support.analytics import ns
+from tests.support.blank import blank
 
 USD = 10**12
 
@@ -51,7 +52,7 @@ def standing(
     frames += [journal_pb2.Frame(budget_alert=each) for each in alerts]
     state = journal_pb2.State(at_ns=ns(datetime.now(UTC)), budgets=list(budgets), targets=list(targets))
     frames.append(journal_pb2.Frame(state=state))
-    ledger = Ledger(path)
+    ledger = Ledger(blank(path))
     try:
         ledger.book(fold("sidecar-a", (0, 0), (0, len(frames)), frames))
     finally:

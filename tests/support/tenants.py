@@ -31,6 +31,7 @@ from taximeter import AsyncClient
 from taximeter.journal.v1 import journal_pb2
 from taximeter.v1 import workspaces_pb2 as pb
 from taximeter.v1.workspaces_pb2_grpc import TokenServiceStub, WorkspaceServiceStub
+from tests.support.blank import blank
 from tests.support.control import open_plane
 from tests.support.ledger import batches, record
 from tests.support.rig import Notes
@@ -122,7 +123,7 @@ async def tenants() -> AsyncIterator[Tenants]:
 def books(at: Tenants, calls: int = 20) -> Iterator[Ledger]:
     """A bookkeeper's services beside it; every other call is acme's."""
     frames = [journal_pb2.Frame(finished=record(seq)) for seq in range(calls)]
-    with closing(Ledger(at.folder / "ledger.duckdb")) as ledger:
+    with closing(Ledger(blank(at.folder / "ledger.duckdb"))) as ledger:
         for batch in batches(frames, []):
             ledger.book(batch)
         asking = Asking(ledger, QueryLimits(timeout_s=20.0, max_rows=100_000))
