@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -19,8 +19,6 @@ from sidecar import logs
 from sidecar.bookkeeper import lock, server
 from sidecar.bookkeeper.answering import Asking
 from sidecar.bookkeeper.bookkeeping import Bookkeeping
-from sidecar.bookkeeper.courier import Courier, Receiver
-from sidecar.bookkeeper.deliveries import Deliveries
 from sidecar.bookkeeper.feed import Feed
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
@@ -34,6 +32,9 @@ from sidecar.bookkeeper.rolling import Rolling
 from sidecar.bookkeeper.telemetry import Exporter, TelemetryOptions
 from sidecar.bookkeeper.usage_service import UsageService
 from sidecar.core.clock import Clock
+
+if TYPE_CHECKING:
+    from sidecar.bookkeeper.courier import Courier
 
 FAILED = 1
 REFUSED = 2
@@ -192,6 +193,9 @@ def _webhook(settings: Settings, ledger: Ledger, log: Any, clock: Clock) -> Iter
     if not settings.alert_webhook:
         yield None
         return
+    from sidecar.bookkeeper.courier import Courier, Receiver  # urllib takes its time to load
+    from sidecar.bookkeeper.deliveries import Deliveries
+
     receiver = Receiver(settings.alert_webhook, settings.alert_webhook_secret)
     courier = Courier(Deliveries(ledger), receiver.take, log, clock)
     courier.start()
