@@ -12,6 +12,7 @@ from analytics import reports
 from analytics.outlook import forecasts
 from analytics.period import parse
 from analytics.question import BadQuestion
+from analytics.report import Report
 from analytics.reports import REPORTS, report
 from analytics.source import open_source
 from sidecar.commands import report as command
@@ -42,7 +43,7 @@ def test_every_report_has_its_example() -> None:
 
 
 @pytest.mark.parametrize("each", REPORTS.values(), ids=REPORTS)
-def test_every_report_says_in_its_section_what_it_means(each: reports.Report) -> None:
+def test_every_report_says_in_its_section_what_it_means(each: Report) -> None:
     assert f"\n## {each.name}\n\n{each.means}\n" in PAGE
 
 
@@ -63,7 +64,7 @@ def test_examples_are_what_comes_out(
 
 
 @pytest.mark.parametrize("each", REPORTS.values(), ids=REPORTS)
-def test_columns_are_there_where_nothing_is(each: reports.Report, here: Path) -> None:
+def test_columns_are_there_where_nothing_is(each: Report, here: Path) -> None:
     rows = each.asked(open_source(here), parse("2024-10"))
     assert {column.name for column in each.titled()} | set(each.told) <= set(rows.columns)
 
