@@ -10,25 +10,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from sidecar.bookkeeper import ledger_days
 from sidecar.bookkeeper.ingest import Ingest
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_days import Rolled, rolled
-from sidecar.bookkeeper.periods_service import ACTOR_KEY
 from sidecar.core.clock import Clock
 from taximeter.journal.v1 import journal_pb2
-from taximeter.v1 import billing_pb2, billing_pb2_grpc
 from tests.support.days import from_days, from_facts
 from tests.support.ledger import finished, rows
 from tests.support.ledger_journal import Log, add, segment
-from tests.support.stack import Stack
 
 SINCE = date(1970, 1, 1)
 _DAY_S = 86_400
-_BILLED = "SELECT month, sum(cost_usd) FROM billed_costs GROUP BY month ORDER BY month"
 _CLOSED = "SELECT month, cost_usd FROM billing_periods ORDER BY month"
+_BILLED = """SELECT month, coalesce(sum(billed.cost_usd), 0) FROM billing_periods
+FULL JOIN billed_costs AS billed USING (month) GROUP BY month ORDER BY month"""
+_SUMMED = {table: sums.when for table, sums in ledger_days.SUMS.items()}
 _PAID = "SELECT coalesce(sum(cost_usd), 0) FROM ai_cost_days"
 
 
@@ -46,9 +43,8 @@ class Told:
     def close(self) -> None:
         self._unkilled.close()
 
-    @property
-    def calls(self) -> int:
-        return sum(self._calls.values())
+    def calls(self, days: Iterable[int]) -> int:
+        return sum(self._calls[day] for day in days)
 
     def tell(self, days: Iterable[int], calls: int) -> None:
         """So many more calls of each of these days, of which 0 is the first of 2026; every other one fell back."""
@@ -71,14 +67,15 @@ class Told:
         stays as it is."""
         with self.copy() as ledger:
             _catch_up(self.home, ledger)
-            since = state(ledger).since
+            known = state(ledger)
             found = [table for table, sums in self._sums().items() if from_days(ledger, table, SINCE) != sums]
-            found += ["rows of calls"] if not self._rows(ledger, since) else []
+            found += [f"{table} of a day without sums" for table in _SUMMED if _count(ledger, table, known.until)]
+            found += ["rows of calls"] if not self._rows(ledger, known.since) else []
             found += ["what was billed"] if rows(ledger, _BILLED) != rows(ledger, _CLOSED) else []
         return found
 
-    def paid(self) -> object:
-        """USD, of all calls."""
+    def cost_usd(self) -> object:
+        """Of all calls."""
         return rows(self._unkilled, _PAID)[0][0]
 
     @contextmanager
@@ -105,22 +102,14 @@ class Told:
         return rows(ledger, calls, since) == young and set(there) <= set(all_rows) and len(there) == len(set(there))
 
 
+def _count(ledger: Ledger, table: str, since: date) -> int:
+    found = rows(ledger, f"SELECT count(*) FROM {table} WHERE {_SUMMED[table]} >= ?::DATE", since)
+    return int(str(found[0][0]))
+
+
 def state(ledger: Ledger) -> Rolled:
     with ledger.reading() as reader:
         return rolled(reader)
-
-
-def close_period(stack: Stack, month: str) -> bool:
-    """Asks a bookkeeper to close it. False: it refused, or died of it."""
-    with grpc.insecure_channel(f"unix:{stack.home / 'bookkeeper.sock'}") as channel:
-        billing = billing_pb2_grpc.BillingServiceStub(channel)
-        try:
-            billing.ClosePeriod(
-                billing_pb2.ClosePeriodRequest(month=month, force=True), metadata=((ACTOR_KEY, "test"),), timeout=20
-            )
-        except grpc.RpcError:
-            return False
-        return True
 
 
 def _catch_up(home: Path, ledger: Ledger) -> None:
