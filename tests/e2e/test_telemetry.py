@@ -115,15 +115,17 @@ async def test_a_failover_arrives_as_a_tree_under_its_callers_span_with_the_rows
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_collector_that_comes_late_gets_every_span_once(protocol: str) -> None:
-    kind, received, port = RECEIVERS[protocol], Received(), free_port()
+    kind, received, taken = RECEIVERS[protocol], Received(), socket.socket()
+    taken.bind(("127.0.0.1", 0))
     away = kind(received)
-    away.port = port  # where it will be
+    away.port = taken.getsockname()[1]  # where it will be
     async with sending(away, protocol) as asked:
-        for number in range(10):
-            await asked.call(f"early {number}", target=target("loop", "plain"))
-        await asked.written(spans=False)
-        await logged(asked, "takes no spans")
-        with kind(received, port):
+        with taken:  # nobody else gets the port meanwhile
+            for number in range(10):
+                await asked.call(f"early {number}", target=target("loop", "plain"))
+            await asked.written(spans=False)
+            await logged(asked, "takes no spans")
+        with kind(received, away.port):
             for number in range(10):
                 await asked.call(f"late {number}", target=target("loop", "plain"))
             written = await asked.written()

@@ -7,6 +7,7 @@ a table has rows. `hostile(*script)` of `tests.support.hostile` is a house with 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import socket
 import struct
@@ -182,11 +183,14 @@ async def house() -> AsyncGenerator[House, None]:
         await server.wait_closed()
 
 
+@functools.cache
 def dead_url() -> str:
-    """Where nothing listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    """Where nothing listens. The port stays taken until this process ends: given back, it would soon be another's."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    taken.detach()
+    return f"http://127.0.0.1:{port}/v1"
 
 
 @contextmanager
