@@ -46,3 +46,13 @@ def filled(rows: pl.DataFrame, period: Period, values: Sequence[str]) -> pl.Data
     sums = rows.group_by("at").agg(pl.col(value).cast(pl.Float64).sum() for value in values)
     at = pl.concat([times, rows["at"].cast(pl.Datetime("us"))]).unique().alias("at")
     return at.to_frame().join(sums, on="at", how="left").fill_null(0).sort("at")
+
+
+def coarser(course: pl.Series, most: int) -> pl.Series:
+    """Sums of as few neighbours as leave at most `most` values; at the beginning the sum may be of fewer."""
+    step = max(1, -(-len(course) // most))
+    first = -len(course) % step
+    groups = (pl.int_range(len(course), eager=True) + first) // step
+    return (
+        course.to_frame("course").group_by(groups.alias("group"), maintain_order=True).agg(pl.sum("course"))["course"]
+    )

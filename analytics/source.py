@@ -1,14 +1,14 @@
 """Where answers come from: the bookkeeper while it runs, the ledger's file while it does not.
 
 DuckDB lets one process write a file or many read it, never both, so the file is opened only while nobody holds the
-bookkeeper's lock, for one question, and closed at once.
+bookkeeper's lock, for one question or a few that are put together, and closed at once.
 """
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
@@ -26,12 +26,13 @@ from analytics.answering import (
     Source,
     SourceError,
     Status,
-    check_version,
 )
 from analytics.bookkeeper import BookkeeperSource
+from analytics.ledger_file import LedgerFile, version
 from analytics.question import Parameter
 
 __all__ = [
+    "HomeSource",
     "LedgerBusy",
     "LedgerTooNew",
     "NoLedger",
@@ -48,26 +49,18 @@ Answer = TypeVar("Answer")
 
 _ROWS = 8_192
 """In a batch from the file."""
-_STREAM_MEMORY = "128MB"
-"""For an answer that is taken piece by piece: an export is to leave the machine its memory. What must be sorted first
-spills to disk."""
 _SUMMED_SINCE = 5
 """The schema version from which on the ledger has sums by the day."""
 _REFUSED = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException)
 """What DuckDB raises for a question that is no SELECT, or none that makes sense here."""
-_OPTIONS: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": False,
-    "autoinstall_known_extensions": False,
-    "memory_limit": "1GB",
-}
 
 
-def open_source(home: Path) -> Source:
+def open_source(home: Path) -> HomeSource:
     """Asks the bookkeeper of `home`, and its file while no bookkeeper runs, anew at each question."""
-    return _Whichever(home)
+    return HomeSource(home)
 
 
-class _Whichever:
+class HomeSource:
     """Chooses at each question. One that meets the bookkeeper coming or going is put once more, to whoever is there."""
 
     def __init__(self, home: Path) -> None:
@@ -84,6 +77,17 @@ class _Whichever:
 
     def status(self) -> Status:
         return self._asked(lambda source: source.status())
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Answers sooner what is asked meanwhile: for a page's questions, not for longer.
+
+        With the bookkeeper there is nothing to be opened; and what fails here the questions will say."""
+        with ExitStack() as kept:
+            if not held(self._home / "bookkeeper.lock"):
+                with suppress(SourceError):
+                    kept.enter_context(self._file.together())
+            yield
 
     def _asked(self, ask: Callable[[Source], Answer]) -> Answer:
         try:
@@ -117,37 +121,39 @@ class FileSource:
     """Reads the file itself. For when no bookkeeper runs."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = LedgerFile(path)
 
     def table(self, sql: str, params: Sequence[Parameter] = ()) -> pa.Table:
         with self._opened() as connection:
             return connection.execute(sql, params).to_arrow_table()
 
     def batches(self, sql: str, params: Sequence[Parameter] = ()) -> Iterator[pa.RecordBatch]:
-        with self._opened(memory_limit=_STREAM_MEMORY) as connection:
+        with self._opened(streaming=True) as connection:
             yield from connection.execute(sql, params).to_arrow_reader(_ROWS)
 
     def status(self) -> Status:
         sql = "SELECT (SELECT count(*) FROM ai_call_logs), (SELECT count(*) FROM ai_open_calls)"
         with self._opened() as connection:
             calls, open_calls = connection.execute(sql).fetchall()[0]
-            version = _version(connection)
+            schema = version(connection)
             return Status(
                 live=False,
-                schema_version=version,
+                schema_version=schema,
                 calls=calls,
                 open_calls=open_calls,
-                rolled_until=_rolled_until(connection) if version >= _SUMMED_SINCE else None,
+                rolled_until=_rolled_until(connection) if schema >= _SUMMED_SINCE else None,
             )
 
     @contextmanager
-    def _opened(self, **options: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        if not self._path.exists():
-            raise NoLedger(f"no ledger yet in {self._path.parent}: start `taximeter up`, and make a first call")
+    def together(self) -> Iterator[None]:
+        """Opens the file once for all that is asked meanwhile. Raises SourceError."""
+        with self._opened():
+            yield
+
+    @contextmanager
+    def _opened(self, *, streaming: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            with closing(duckdb.connect(self._path, read_only=True, config={**_OPTIONS, **options})) as connection:
-                connection.execute("SET GLOBAL TimeZone = 'UTC'")  # as the bookkeeper has it
-                check_version(_version(connection))
+            with self._file.used(streaming=streaming) as connection:
                 yield connection
         except duckdb.IOException as error:
             raise LedgerBusy(f"the ledger cannot be opened just now, try again ({_first_line(error)})") from None
@@ -155,11 +161,6 @@ class FileSource:
             raise QuestionRefused(f"the ledger cannot answer this: {_first_line(error)}") from None
         except duckdb.Error as error:
             raise QuestionFailed(f"the ledger cannot answer this: {_first_line(error)}") from None
-
-
-def _version(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _rolled_until(connection: duckdb.DuckDBPyConnection) -> date | None:

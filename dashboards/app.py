@@ -81,18 +81,27 @@ PAGES = {
     ],
 }
 """By whom they are for."""
+FIRST = "Overview"
 
 
 def pages(where: Context) -> dict[str, list[StreamlitPage]]:
     """As Streamlit wants them. A page is a function of where it runs."""
-    return {
+    found = {
         audience: [
-            st.Page(partial(each.show, where), title=each.title, icon=f":material/{each.icon}:", url_path=each.path,
-                    default=each.title == "Overview")
+            st.Page(partial(each.show, where), title=each.title, icon=f":material/{each.icon}:",
+                    url_path="home" if each.title == FIRST else each.path, default=each.title == FIRST)
             for each in shown
         ]
         for audience, shown in PAGES.items()
     }  # fmt: skip
+    first = found[""][0]
+    found[""].append(st.Page(partial(_first, first), title=FIRST, url_path=FIRST.lower(), visibility="hidden"))
+    return found
+
+
+def _first(page: StreamlitPage) -> None:
+    """The first page's own path is empty, but people expect it under its name like the others."""
+    st.switch_page(page, query_params=st.query_params.to_dict())
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ An answer is kept for some seconds, by its question, and shared by all who may a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -15,12 +17,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from analytics import calls, choices, exports, filing
 from analytics.layouts import Written
 from analytics.period import Period, parse
 from analytics.question import Filters
-from analytics.source import Source, Status, open_source
+from analytics.source import HomeSource, Source, Status, open_source
 from dashboards.context import Context, Viewer
 
 Answer = TypeVar("Answer")
@@ -30,6 +33,11 @@ FRESH_S = 2
 """How old an answer may be."""
 CHOICES_S = 60
 """How old what there is to choose from may be."""
+
+
+_AT_ONCE = 4
+_ASKING = ThreadPoolExecutor(_AT_ONCE, "asking")
+"""Of all sessions: a question that waits here would wait for a processor elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,32 @@ def ask(
     function: by its name and arguments the answer is kept. Raises what it raises."""
     answer: Answer = _of_ledger(context.home, _Asked(fn, (span, seen(context.who, filters), *args), more))
     return answer
+
+
+@contextmanager
+def together(context: Context) -> Iterator[None]:
+    """Around a page's questions: the ledger's file, where no bookkeeper has it, is opened once for them all."""
+    with _source(context.home).together():
+        yield
+
+
+def soon(
+    context: Context,
+    fn: Callable[Concatenate[Source, Period, Filters | None, More], Answer],
+    span: Period,
+    filters: Filters | None = None,
+    *args: More.args,
+    **more: More.kwargs,
+) -> Future[Answer]:
+    """`ask`, while the page goes on: DuckDB answers several questions at a time. `result()` waits for the answer, and
+    raises what `ask` raises."""
+    told = get_script_run_ctx()
+
+    def asked() -> Answer:
+        add_script_run_ctx(ctx=told)  # whose page it is: Streamlit warns of caching for nobody
+        return ask(context, fn, span, filters, *args, **more)
+
+    return _ASKING.submit(asked)
 
 
 def ask_whole(
@@ -103,7 +137,7 @@ def seen(who: Viewer, filters: Filters | None) -> Filters:
 
 
 @st.cache_resource(show_spinner=False)
-def _source(home: str) -> Source:
+def _source(home: str) -> HomeSource:
     """One connection a home, for all sessions."""
     return open_source(Path(home))
 

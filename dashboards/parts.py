@@ -43,6 +43,7 @@ SHARED = ("period", "live", "compare", *filters.NAMES)
 class Head:
     """What was chosen in a page's head."""
 
+    context: Context
     period: str
     live: bool
     compared: bool
@@ -71,7 +72,7 @@ def head(context: Context, title: str, *, refreshed: bool = True, compare: bool 
         compared = compare and st.toggle("Compare", value=True, key="compare", bind="query-params", help=COMPARE)
         live = refreshed and st.toggle("Live", value=True, key="live", bind="query-params", help=LIVE)
     filters.told(chosen)
-    return Head(period, live, compared, chosen)
+    return Head(context, period, live, compared, chosen)
 
 
 def _period() -> str:
@@ -112,7 +113,7 @@ def live(head: Head, body: Callable[[], None]) -> None:
     """Draws `body` now, and again every few seconds while the page is live; what it cannot show, it explains."""
 
     def explained() -> None:
-        with explaining(again=head.live):
+        with data.together(head.context), explaining(again=head.live):
             body()
 
     st.fragment(explained, run_every=REFRESH_S if head.live else None)()

@@ -47,6 +47,12 @@ def with_label(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(told.alias("label"))
 
 
+def with_cost_share(frame: pl.DataFrame) -> pl.DataFrame:
+    """Column `cost_share`: of what all rows cost."""
+    cost = pl.col("cost_usd").cast(pl.Float64).fill_null(0)
+    return frame.with_columns(pl.when(cost.sum() > 0).then(cost / cost.sum()).alias("cost_share"))
+
+
 def with_change(frame: pl.DataFrame, before: pl.DataFrame, by: str, value: str) -> pl.DataFrame:
     """Column `change`: against the same value before, 0.1 is a tenth more; empty where there was nothing."""
     former = before.select(by, pl.col(value).cast(pl.Float64).alias("former"))
@@ -138,6 +144,7 @@ def _columns(by: str, calls: str) -> dict[str, Any]:
     return {
         by: text(by.capitalize(), pinned=True),
         "label": text("Cost", help=means.COST, alignment="right"),
+        "cost_share": st.column_config.ProgressColumn("Of all", help="Share of what all rows cost.", format=percent),
         "calls": number("Calls", help=calls, format="localized"),
         "share": number("Share", help="Of all calls of the period and filters.", format=percent),
         "change": number("Change", help=f"Of the measure chosen above. {means.PREVIOUS}", format=percent),

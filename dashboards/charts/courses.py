@@ -63,6 +63,12 @@ def with_before(drawn: alt.Chart, before: pl.DataFrame, value: str, title: str) 
     return alt.LayerChart(layer=[drawn, line], height=HEIGHT)
 
 
+def on_canvas(drawn: Drawn) -> Drawn:
+    """Drawn as a picture: a browser takes long to lay out a thousand elements of SVG."""
+    drawn.usermeta = {"embedOptions": {"renderer": "canvas"}}
+    return drawn
+
+
 def moved(before: pl.DataFrame, former: Period, span: Period) -> pl.DataFrame:
     """What was before, at the times it is compared with; what has no such time is left out."""
     by = pl.col("at") + (span.start - former.start)

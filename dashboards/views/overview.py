@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from decimal import Decimal
 from typing import NamedTuple
 
 import polars as pl
 import streamlit as st
 
-from analytics import overview, sums
+from analytics import overview, sums, usage
 from analytics.overview import Row
 from analytics.period import Period
-from analytics.question import Filters
-from analytics.usage import EXACT
 from dashboards import charts, data, parts, tables
 from dashboards import definitions as means
 from dashboards import format as say
@@ -53,8 +52,10 @@ CARDS = (
 
 MEASURES = {"Calls": "calls", "Cost": "cost_usd", "Tokens": "tokens", "Errors": "errors"}
 MOST = 12
-"""Bars beside a table."""
+"""Colours in a bar."""
 DIMENSIONS = {"By provider": "provider", "By alias": "alias"}
+POINTS = 30
+"""Of a card's small chart, as many as it has room for."""
 
 
 def show(context: parts.Context) -> None:
@@ -64,30 +65,59 @@ def show(context: parts.Context) -> None:
 
 
 def _body(context: parts.Context, head: parts.Head) -> None:
-    span, filters = head.span, head.filters
-    now = data.ask(context, overview.totals, span, filters)
+    asked = _ask(context, head)
+    now, former = asked.totals.result(), asked.totals_before
     if not now["calls"]:
-        parts.nothing(span, filtered=bool(filters))
+        parts.nothing(head.span, filtered=bool(head.filters))
         return
-    whole = tables.with_tokens(data.ask(context, sums.course, span, filters))
+    _cards(now, former.result() if former else None, _courses(asked, head.span))
+    _doubts(now, head)
+    _over_time(context, head, asked)
+    st.subheader("Providers", anchor=False)
+    rows = tables.with_tried(asked.providers.result(), asked.tried.result())
+    _ranking(rows, "provider", ["attempts", "failing"], calls=means.ANSWERED)
+    st.subheader("Aliases", anchor=False)
+    rows = asked.aliases.result().with_columns((pl.col("errors") / pl.col("calls")).alias("erring"))
+    _ranking(rows, "alias", ["erring", "fallbacks"], calls=means.CALLS)
+
+
+class _Asked(NamedTuple):
+    """All that the page shows, but for the bars."""
+
+    totals: Future[Row]
+    totals_before: Future[Row] | None
+    course: Future[pl.DataFrame]
+    timed: Future[pl.DataFrame]
+    course_before: Future[pl.DataFrame] | None
+    providers: Future[pl.DataFrame]
+    tried: Future[pl.DataFrame]
+    aliases: Future[pl.DataFrame]
+
+
+def _ask(context: parts.Context, head: parts.Head) -> _Asked:
+    span, before, filters = head.span, head.before, head.filters
     # Of days the percentiles are known; of the hours of a long period every call would have to be read.
-    grain = "day" if span.length > EXACT else None
-    timed = data.ask(context, sums.course, span, filters, None, grain, timed=True)
-    before = data.ask(context, overview.totals, head.before, filters) if head.before else None
-    _cards(now, before, _courses(whole, timed, span))
-    _doubts(now, span)
-    _over_time(context, head)
-    st.subheader("Latency over time", anchor=False)
-    st.altair_chart(charts.percentiles(timed), key="latency", alt="Line chart of p50 and p95 latency over the period")
-    _by_provider(context, span, filters)
-    _by_alias(context, span, filters)
+    grain = "day" if span.length > usage.EXACT else None
+    return _Asked(
+        totals=data.soon(context, overview.totals, span, filters),
+        totals_before=data.soon(context, overview.totals, before, filters) if before else None,
+        course=data.soon(context, sums.course, span, filters),
+        timed=data.soon(context, sums.course, span, filters, None, grain, timed=True),
+        course_before=data.soon(context, sums.course, before, filters) if before else None,
+        providers=data.soon(context, sums.sums, span, filters, "provider"),
+        tried=data.soon(context, sums.tried, span, filters),
+        aliases=data.soon(context, sums.sums, span, filters, "alias"),
+    )
 
 
-def _courses(whole: pl.DataFrame, timed: pl.DataFrame, span: Period) -> dict[str, list[float]]:
+def _courses(asked: _Asked, span: Period) -> dict[str, list[float]]:
     """What each card's small chart shows: sums with their zeros, latencies where there were calls."""
+    timed, whole = asked.timed.result(), tables.with_tokens(asked.course.result())
     sums = overview.filled(whole, span, [card.course for card in CARDS])
     return {
-        card.course: (timed if card.course.endswith("_ms") else sums)[card.course].drop_nulls().to_list()
+        card.course: timed[card.course].drop_nulls().to_list()
+        if card.course.endswith("_ms")
+        else overview.coarser(sums[card.course], POINTS).to_list()
         for card in CARDS
     }
 
@@ -118,19 +148,21 @@ def _card(card: Card, now: Row, before: Row | None, course: list[float]) -> None
     )
 
 
-def _doubts(now: Row, span: Period) -> None:
+def _doubts(now: Row, head: parts.Head) -> None:
     """The period, and what its figures do not know."""
+    counted, span = usage.counted(head.filters), head.span
     said = [say.span(span.start, span.end)]
     if now["unpriced_calls"]:
-        said.append(f":orange-badge[{say.count(now['unpriced_calls'])} calls without a known price]")
+        said.append(f":orange-badge[{say.many(now['unpriced_calls'], counted)} without a known price]")
     if now["estimated_calls"]:
-        said.append(f":gray-badge[{say.count(now['estimated_calls'])} with estimated usage]")
+        said.append(f":gray-badge[{say.many(now['estimated_calls'], counted)} with estimated usage]")
     if now["fallbacks"]:
-        said.append(f":gray-badge[{say.count(now['fallbacks'])} with a fallback]")
-    st.caption(" ".join(said), help=f"{means.UNPRICED} {means.ESTIMATED} {means.FALLBACKS}")
+        said.append(f":gray-badge[{say.many(now['fallbacks'], 'calls')} with a fallback]")
+    unpriced = means.UNPRICED if counted == "calls" else means.UNPRICED_THERE
+    st.caption(" ".join(said), help=f"{unpriced} {means.ESTIMATED} {means.FALLBACKS}")
 
 
-def _over_time(context: parts.Context, head: parts.Head) -> None:
+def _over_time(context: parts.Context, head: parts.Head, asked: _Asked) -> None:
     title, measures, dimensions = st.columns([2, 3, 2], vertical_alignment="center")
     title.subheader("Over time", anchor=False)
     with measures:
@@ -142,10 +174,10 @@ def _over_time(context: parts.Context, head: parts.Head) -> None:
     rows = tables.with_tokens(data.ask(context, sums.course, span, head.filters, dimension))
     bars = charts.stacked(charts.folded(rows, dimension, column, MOST), dimension, column, axis, overview.grain(span))
     drawn: charts.Drawn = bars
-    if head.before:
-        former = tables.with_tokens(data.ask(context, sums.course, head.before, head.filters))
-        drawn = charts.with_before(bars, charts.moved(former, head.before, span), column, axis)
-    st.altair_chart(drawn, key="course", alt=f"Bars over time: {measure.lower()} {by.lower()}")
+    if head.before and asked.course_before:
+        former = charts.moved(tables.with_tokens(asked.course_before.result()), head.before, span)
+        drawn = charts.with_before(bars, former, column, axis)
+    st.altair_chart(charts.on_canvas(drawn), key="course", alt=f"Bars over time: {measure.lower()} {by.lower()}")
 
 
 def _choice(label: str, options: list[str], key: str) -> str:
@@ -155,26 +187,8 @@ def _choice(label: str, options: list[str], key: str) -> str:
     return chosen or options[0]
 
 
-def _by_provider(context: parts.Context, span: Period, filters: Filters) -> None:
-    used = data.ask(context, sums.sums, span, filters, "provider")
-    rows = tables.with_tried(used, data.ask(context, sums.tried, span, filters))
-    _ranking("Providers", rows, "provider", ["attempts", "failing"], calls=means.ANSWERED)
-
-
-def _by_alias(context: parts.Context, span: Period, filters: Filters) -> None:
-    rows = data.ask(context, sums.sums, span, filters, "alias")
-    rows = rows.with_columns((pl.col("errors") / pl.col("calls")).alias("erring"))
-    _ranking("Aliases", rows, "alias", ["erring", "fallbacks"], calls=means.CALLS)
-
-
-def _ranking(title: str, rows: pl.DataFrame, dimension: str, own: list[str], calls: str) -> None:
-    """Cost as bars, and beside it all figures."""
-    rows = tables.with_label(tables.with_tokens(rows))
-    st.subheader(title, anchor=False)
-    left, right = st.columns([1, 2], gap="medium")
-    drawn = charts.ranked(rows.head(MOST), dimension, "cost_usd", "Cost")
-    left.altair_chart(drawn, key=f"cost-{dimension}", alt=f"Bars: cost by {dimension}")
-    with right:
-        columns = ["label", "calls", *own, "tokens", "p50_ms", "p95_ms"]
-        tables.show(rows, dimension, columns, title=f"{title.lower()}, the dearest first", key=f"table-{dimension}",
-                    calls=calls)  # fmt: skip
+def _ranking(rows: pl.DataFrame, dimension: str, own: list[str], calls: str) -> None:
+    rows = tables.with_cost_share(tables.with_label(tables.with_tokens(rows)))
+    columns = ["label", "cost_share", "calls", *own, "tokens", "p50_ms", "p95_ms"]
+    tables.show(rows, dimension, columns, title=f"{dimension}s, the dearest first", key=f"table-{dimension}",
+                calls=calls)  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from analytics import sums
 from analytics.latency import approximate, latency_question
-from analytics.overview import filled, grain, totals
+from analytics.overview import coarser, filled, grain, totals
 from analytics.period import Period
 from analytics.source import Source, open_source
 from sidecar.core.call import Attempt, AttemptStatus, CallRecord, CallStatus, Target
@@ -112,3 +112,16 @@ def test_long_periods_have_the_same_percentiles_within_2_percent(
 def test_attempts_are_not_timed_by_what_only_calls_know(source: Source, tmp_path: Path) -> None:
     (row,) = ask(tmp_path / "ledger.duckdb", latency_question(DAY.start, DAY.end, ["task"]))
     assert (row["calls"], row["duration_p50_ms"], row["attempt_p50_ms"]) == (4, 250.0, None)
+
+
+@pytest.mark.parametrize(
+    ("course", "most", "expected"),
+    [
+        pytest.param([1.0, 2.0, 3.0], 3, [1.0, 2.0, 3.0], id="as-it-is"),
+        pytest.param([1.0, 2.0, 3.0, 4.0], 2, [3.0, 7.0], id="pairs"),
+        pytest.param([1.0, 2.0, 3.0], 2, [1.0, 5.0], id="the-newest-is-whole"),
+        pytest.param([], 2, [], id="nothing"),
+    ],
+)
+def test_a_coarser_course_has_the_same_sum(course: list[float], most: int, expected: list[float]) -> None:
+    assert coarser(pl.Series(course, dtype=pl.Float64), most).to_list() == expected

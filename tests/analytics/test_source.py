@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -127,6 +128,54 @@ def test_the_file_is_not_kept_open(home: Path) -> None:
     ledger(home)
     open_source(home).table(COUNT)
     duckdb.connect(home / "ledger.duckdb").close()
+
+
+def test_questions_put_together_open_the_file_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger(home)
+    connect, opened = duckdb.connect, itertools.count()
+
+    def counted(*given: Any, **more: Any) -> duckdb.DuckDBPyConnection:
+        next(opened)
+        return connect(*given, **more)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    source = open_source(home)
+    with source.together():
+        assert [source.table(COUNT).to_pylist() for _ in range(3)] == [[{"n": 3}]] * 3
+    assert next(opened) == 1
+
+
+def test_and_let_it_go(home: Path) -> None:
+    ledger(home)
+    source = open_source(home)
+    with source.together():
+        source.table(COUNT)
+    duckdb.connect(home / "ledger.duckdb").close()
+
+
+def test_what_cannot_be_opened_the_questions_say(home: Path) -> None:
+    source = open_source(home)
+    with source.together(), pytest.raises(NoLedger):
+        source.table(COUNT)
+
+
+def test_with_a_bookkeeper_the_file_is_left_alone(home: Path) -> None:
+    ledger(home)
+    with serving(home, numbers), open_source(home).together():
+        duckdb.connect(home / "ledger.duckdb").close()
+
+
+def test_questions_are_answered_while_an_export_reads(home: Path) -> None:
+    """Within one process a file is opened only one way: both are of it."""
+    ledger(home)
+    source = open_source(home)
+    limit = "SELECT current_setting('memory_limit') AS n"
+    batches = source.batches("SELECT seq FROM ai_call_logs ORDER BY seq")
+    first = next(batches)
+    (low,) = source.table(limit).to_pylist()
+    assert source.table(COUNT).to_pylist() == [{"n": 3}]
+    assert first.num_rows + sum(batch.num_rows for batch in batches) == 3
+    assert source.table(limit).to_pylist() != [low]
 
 
 def test_the_file_gives_batches_and_parameters(home: Path) -> None:

@@ -57,7 +57,7 @@ def opened(page: Page, address: str) -> Page:
 
 
 PAGES = {
-    "overview": ("?measure=Cost&by=By+alias", "Over time"),
+    "overview": ("overview?measure=Cost&by=By+alias", "Over time"),
     "usage": ("usage?usage_by=model", "Download this table as CSV"),
     "cost": ("cost?period=Last+30+days", "Token mix"),
     "cost-saving": ("cost?cost_part=Saving", "Over time"),

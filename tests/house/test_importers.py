@@ -31,7 +31,11 @@ def imports(tree: ast.Module) -> set[str]:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        pytest.param("duckdb", ("sidecar/bookkeeper/ledger", "analytics/source.py"), id="duckdb: ledger, file reader"),
+        pytest.param(
+            "duckdb",
+            ("sidecar/bookkeeper/ledger", "analytics/source.py", "analytics/ledger_file.py"),
+            id="duckdb: ledger, file reader",
+        ),
         pytest.param("opentelemetry", ("sidecar/bookkeeper/telemetry/",), id="opentelemetry: telemetry"),
         pytest.param(
             "httpx", ("sidecar/providers/transport.py", "sidecar/vault/http.py"), id="httpx: transport, vault"
