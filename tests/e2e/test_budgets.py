@@ -201,7 +201,7 @@ def held(at: Town, budget_id: str) -> int:
 @pytest.mark.xdist_group("heavy")
 @pytest.mark.timeout(180)
 def test_after_a_few_kills_budgets_are_what_the_ledger_comes_to() -> None:
-    storm_with_budgets(kills=4, workers=8, seed=4)
+    storm_with_budgets(kills=4, workers=4, seed=4)
 
 
 @pytest.mark.soak

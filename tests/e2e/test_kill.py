@@ -34,7 +34,7 @@ def prove(kills: int, workers: int, pause_s: tuple[float, float], seed: int) -> 
 @pytest.mark.timeout(180)
 @pytest.mark.xdist_group("heavy")
 def test_nothing_is_lost_or_doubled_by_a_few_kills() -> None:
-    prove(kills=5, workers=8, pause_s=(0.3, 1.2), seed=8)
+    prove(kills=5, workers=4, pause_s=(0.3, 1.2), seed=8)
 
 
 @pytest.mark.soak
