@@ -48,8 +48,8 @@ def with_label(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_cost_share(frame: pl.DataFrame) -> pl.DataFrame:
-    """Column `cost_share`: of what all rows cost."""
-    cost = pl.col("cost_usd").cast(pl.Float64).fill_null(0)
+    """Column `cost_share`: of what all rows cost; empty where that is not known."""
+    cost = pl.col("cost_usd").cast(pl.Float64)
     return frame.with_columns(pl.when(cost.sum() > 0).then(cost / cost.sum()).alias("cost_share"))
 
 
