@@ -31,7 +31,7 @@ def attempt(number: int, provider: str, *, ok: bool, **more: Any) -> Attempt:
     return Attempt(number, Target(provider, "m"), "openai", status, start, start + 5 * 10**8, **more)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ledgers(), st.integers(1, 5))
 def test_pages_put_together_are_all_calls_newest_first(records: list[CallRecord], size: int) -> None:
     with temporary(records) as home:
@@ -45,7 +45,7 @@ def test_pages_put_together_are_all_calls_newest_first(records: list[CallRecord]
     assert [row["call_id"] for row in got] == [record.call_id for record in expected]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ledgers(), st.sampled_from(["openai", "groq"]))
 def test_a_providers_calls_are_those_that_went_there(records: list[CallRecord], provider: str) -> None:
     with temporary(records) as home:

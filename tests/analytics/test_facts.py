@@ -75,7 +75,7 @@ def spans(draw: st.DrawFn) -> tuple[datetime, datetime]:
     return start, start + timedelta(hours=draw(st.integers(0, 100)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     ledgers(),
     st.none() | st.sampled_from([START.date() + n * DAY for n in (1, 2, 9)]),

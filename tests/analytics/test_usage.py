@@ -120,7 +120,7 @@ def spans(draw: st.DrawFn) -> Span:
     return START + timedelta(hours=first), START + timedelta(hours=first + draw(st.sampled_from([5, 24, 41, 48, 55])))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     ledgers(),
     st.none() | st.sampled_from([START.date() + timedelta(days=days) for days in (1, 2, 9)]),

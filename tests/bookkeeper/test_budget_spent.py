@@ -42,7 +42,7 @@ def amounts(spent: Spent) -> Amounts:
     return Amounts(spent.picodollars, spent.tokens, spent.requests)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(CALLS, max_size=12), st.lists(BUDGETS, min_size=1, max_size=6))
 def test_the_ledgers_sums_are_the_fold_of_the_records(calls: list[CallRecord], budgets: list[Budget]) -> None:
     calls = [replace(call, seq=seq) for seq, call in enumerate(calls)]

@@ -174,7 +174,7 @@ FRAMES = [
 FRAMES += [state(budget_state("b1"), budget_state("b2")), alerted(), state(budget_state("b1", spent=90)), alerted()]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(len(FRAMES))), st.lists(st.integers(1, 9)))
 def test_however_a_journal_is_cut_the_ledger_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], sizes: list[int]
