@@ -26,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 COLUMNS = CALLS.columns
-_ROWS = {Format.CSV: 8_192, Format.JSON_LINES: 4_096, Format.PARQUET: 32_768}
+_ROWS = {Format.CSV: 8_192, Format.JSON_LINES: 1_024, Format.PARQUET: 32_768}
 """Held at a time; a row group of Parquet. Of text little, since it takes ten times the memory."""
 
 
@@ -112,10 +112,15 @@ def _gathered(batches: Iterable[pa.RecordBatch], written: Written, rows: int) ->
     """Tables of the layout and about so many rows, counted as they go by; of no batches, one without rows."""
     schema = written.layout.schema
     held: list[pa.RecordBatch] = []
-    for batch in batches:
+    for batch in (part for whole in batches for part in _parts(whole, rows)):
         held.append(batch.cast(schema))
         if sum(each.num_rows for each in held) >= rows:
             yield written.count(pa.Table.from_batches(held, schema))
             held = []
     if held or not written.rows:
         yield written.count(pa.Table.from_batches(held, schema))
+
+
+def _parts(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    """Of at most so many rows: what asks may give more at a time than a format has memory for."""
+    return (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))

@@ -16,6 +16,7 @@ from analytics.layouts import MICROSECONDS, SECONDS, Layout
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from polars._typing import CsvQuoteStyle
 
 
 class Format(StrEnum):
@@ -34,7 +35,7 @@ def encoded(tables: Iterator[pa.Table], form: Format, layout: Layout) -> Iterato
 def _csv(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
     times = _times(layout)
     for number, table in enumerate(tables):
-        yield pl.DataFrame(table).with_columns(*times).write_csv(include_header=number == 0).encode()
+        yield _text(pl.DataFrame(table).with_columns(*times), include_header=number == 0)
 
 
 def _json_lines(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
@@ -45,8 +46,15 @@ def _json_lines(tables: Iterator[pa.Table], layout: Layout) -> Iterator[bytes]:
         line = line + f',"{name}":' + pl.col(name).fill_null("null")
     text = [cs.decimal().cast(pl.String), *_times(layout)]
     for table in tables:
-        lines = pl.DataFrame(table).with_columns(*text).select(line + "}").to_series()
-        yield "".join(f"{each}\n" for each in lines).encode()
+        lines = pl.DataFrame(table).with_columns(*text).select(line + "}")
+        yield _text(lines, include_header=False, quote_style="never")
+
+
+def _text(frame: pl.DataFrame, *, include_header: bool, quote_style: CsvQuoteStyle = "necessary") -> bytes:
+    """A line a row, written as bytes at once: as a string of Python's it would be there twice."""
+    sink = io.BytesIO()
+    frame.write_csv(sink, include_header=include_header, quote_style=quote_style)
+    return sink.getvalue()
 
 
 def _times(layout: Layout) -> list[pl.Expr]:

@@ -17,8 +17,8 @@ class Limits:
     """What DuckDB may take of the machine. Queries and ingest share it."""
 
     memory: str = "1GB"
-    streams: str = "128MB"
-    """Of it, while only answers of any size are on their way."""
+    streams: str = "64MB"
+    """Of it, what is kept of the ledger while only answers of any size are on their way."""
     threads: int = 2
     temporary: str = "2GB"
     """Disk for what a query spills."""

@@ -1,8 +1,9 @@
 """What DuckDB may take of the machine, and less of it while answers of any size leave piece by piece.
 
 DuckDB keeps what it has read of the ledger, up to its limit. Questions gain by that: the next one asks for the same
-days. An export reads every row once, and would fill the limit with what nobody asks for again. So the limit is low
-while streams are all that goes on; whatever else begins has the whole of it, until it has ended.
+days. An export reads every row once, and would fill the limit with what nobody asks for again. So while streams are
+all that goes on, the limit is what they work with and a little beside; whatever else begins has the whole of it, until
+it has ended.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import duckdb
 from sidecar.bookkeeper.ledger_connection import Limits
 
 _CACHED = ("BASE_TABLE", "METADATA")
-"""What DuckDB can read again: the rest is what queries work with, and would have to go to disk."""
+"""What DuckDB can read again: the rest is what queries work with."""
 _IN_USE = f"""SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag NOT IN {_CACHED}"""  # noqa: S608 - our words
+_NEVER = -1
 _BYTES = "SELECT parse_formatted_bytes(?)::BIGINT"
 
 
@@ -30,6 +32,8 @@ class Memory:
         self._lock = threading.Lock()
         self._busy: set[int] = set()
         self._streaming: set[int] = set()
+        self._fitted = 0
+        """For how many streams the limit is as it is; 0: for all the rest."""
         self.limit = 0
         """Bytes, as it is now."""
 
@@ -38,8 +42,8 @@ class Memory:
         with self._lock:
             self._connection = connection
             self._whole = _number(connection, _BYTES, self._limits.memory)
-            self._low = min(self._whole, _number(connection, _BYTES, self._limits.streams))
-            self.limit = self._whole
+            self._cache = _number(connection, _BYTES, self._limits.streams)
+            self._fitted, self.limit = 0, self._whole
 
     @contextmanager
     def used(self, user: object) -> Iterator[None]:
@@ -60,19 +64,21 @@ class Memory:
             self._streaming.discard(id(user))
             if among is not None:
                 among.add(id(user))
-            wanted = self._low if self._streaming and not self._busy else self._whole
-            if wanted != self.limit:
-                self._change(wanted)
+            streams = 0 if self._busy else len(self._streaming)
+            if streams != self._fitted:
+                self._fitted = streams if self._fit(streams) else _NEVER
 
-    def _change(self, wanted: int) -> None:
+    def _fit(self, streams: int) -> bool:
+        """Whether the limit is now the one for so many streams and nothing else; 0: the whole."""
         try:
             with self._connection.cursor() as cursor:
-                if wanted < self.limit and _number(cursor, _IN_USE) > wanted // 2:
-                    return
-                cursor.execute(f"SET memory_limit = '{wanted}B'")
+                wanted = min(self._whole, _number(cursor, _IN_USE) + self._cache) if streams else self._whole
+                if wanted != self.limit:
+                    cursor.execute(f"SET memory_limit = '{wanted}B'")
         except duckdb.Error:
-            return
+            return False
         self.limit = wanted
+        return True
 
 
 def _number(connection: duckdb.DuckDBPyConnection, sql: str, *parameters: str) -> int:
