@@ -126,7 +126,7 @@ def test_an_idle_sidecar_ends_at_once() -> None:
         sidecar = running.sidecar()
         begun = time.monotonic()
         assert sidecar.stop() == 0
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 8, "the grace is 10 s"
         assert '"stopped"' in sidecar.said()
         assert "Traceback" not in sidecar.said()
 

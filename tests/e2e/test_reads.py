@@ -29,7 +29,7 @@ def test_every_call_is_in_the_ledger_once(seen: Seen) -> None:
 
 def test_every_call_is_seen_soon(seen: Seen) -> None:
     assert len(seen.lag_s) >= seen.written - 100  # those written before the watch began
-    assert seen.percentiles_s[98] <= 3
+    assert seen.percentiles_s[98] <= 10
 
 
 @needs_chromium

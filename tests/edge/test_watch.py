@@ -120,7 +120,7 @@ async def test_a_reader_that_holds_back_costs_no_memory(scene: MakeScene) -> Non
 
     gate.set()
     reader = asyncio.create_task(watching.watch("default", write))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not told:
             await asyncio.sleep(0)
         for number in range(30):
@@ -176,7 +176,7 @@ async def test_a_watch_is_told_of_its_own_workspace_only(scene: MakeScene) -> No
         return write
 
     readers = [asyncio.create_task(watching.watch(name, writer(name))) for name in catalogs]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not all(told.values()):
             await asyncio.sleep(0)
         break_down(served, Target("b", "mb", "acme"))

@@ -217,6 +217,6 @@ async def _sees_the_hang_up(provider: Hostile) -> None:
 
 
 async def _until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not true():
             await asyncio.sleep(0.002)

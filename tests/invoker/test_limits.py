@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -132,11 +133,12 @@ async def test_what_is_missing_is_told(scene: MakeScene) -> None:
 async def test_a_short_wait_for_the_bucket_is_waited_out(scene: MakeScene) -> None:
     rig, _ = await scene(OK)
     limit(rig, requests_per_minute=60)
+    began_ns = time.time_ns()
     use_up(rig, 60)
     found = await asyncio.gather(*(rig.ask() for _ in range(3)))
     assert all(isinstance(each, Outcome) for each in found)
-    queued_s = sorted(each.record.queued_ns / 1e9 for each in found)
-    assert queued_s == pytest.approx([MINUTE_S / 60, 2 * MINUTE_S / 60, 3 * MINUTE_S / 60], abs=0.015), "one by one"
+    asked_s = sorted((each.record.attempts[0].started_ns - began_ns) / 1e9 for each in found)
+    assert [at >= 0.9 * number * MINUTE_S / 60 for number, at in enumerate(asked_s, 1)] == [True] * 3, "one by one"
 
 
 async def test_tokens_are_reserved_by_estimate_and_settled_by_report(scene: MakeScene) -> None:
@@ -209,9 +211,8 @@ async def test_but_refuses_nothing_where_there_is_no_other(scene: MakeScene) -> 
 
 async def test_a_short_wait_that_was_told_is_waited_out(scene: MakeScene) -> None:
     rig, _ = await scene([telling(0, "60s")])
-    for _ in range(2):
-        found = await rig.ask()
-    assert found.record.queued_ns / 1e9 == pytest.approx(MINUTE_S / 60, abs=0.015)
+    first, second = [(await rig.ask()).record.attempts[0].started_ns for _ in range(2)]
+    assert second - first >= 0.9e9 * MINUTE_S / 60
 
 
 ENDINGS: list[Any] = [
@@ -249,6 +250,8 @@ async def test_hanging_up_gives_back(scene: MakeScene, after: str) -> None:
         rig.limits.take(rig.catalog.accounts["a"], A, lambda: 0)
     task = asyncio.create_task(rig.listen() if after == "streaming" else rig.ask())
     await asyncio.sleep(0.03)
+    while after != "waiting" and not a.hits:
+        await asyncio.sleep(0.001)
     assert len(a.hits) == (after != "waiting")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -134,12 +134,12 @@ async def test_recovery_of_the_alias(scene: MakeScene) -> None:
 async def test_odd_and_whole(scene: MakeScene, script: Sequence[Act], recovery: StreamRecovery) -> None:
     """Success, at once: no stall is waited for."""
     rig, _ = await scene(script, OK)
-    events, failure = await rig.listen(stream_recovery=recovery)
+    events, failure = await rig.listen(stream_recovery=recovery, timeouts=Timeouts(stall_s=5.0 / SCALE))
     assert failure is None
     assert kinds(events)[-1] == "Outcome"
     assert rig.record.status is CallStatus.OK
     assert len(rig.record.attempts) == 1
-    assert rig.record.duration_ns < 0.38e9, "a stall is 0.4 s here"
+    assert rig.record.duration_ns < 4.5e9, "a stall is 5 s here"
 
 
 async def test_unreadable_events_are_counted(scene: MakeScene) -> None:
@@ -179,8 +179,8 @@ async def test_a_slow_caller_is_no_silent_provider(scene: MakeScene) -> None:
     """While the caller holds the stream no time-out runs: 3 words, a pause longer than a stall before each."""
     rig, _ = await scene([on.answer("one two three")])
     words = []
-    async for event in rig.invoker.invoke_stream(chat(streamed=True, timeouts=Timeouts(stall_s=0.05 / SCALE))):
-        await asyncio.sleep(0.08)
+    async for event in rig.invoker.invoke_stream(chat(streamed=True, timeouts=Timeouts(stall_s=0.15 / SCALE))):
+        await asyncio.sleep(0.2)
         words.append(type(event).__name__)
     assert words == ["StreamStarted", "Delta", "Delta", "Delta", "Outcome"]
 

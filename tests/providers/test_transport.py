@@ -233,7 +233,7 @@ async def test_a_stream_left_at_its_end_gives_its_connection_back(transport: Htt
                 assert chunk == b"DONE"
                 break
         finish.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while transport._draining:
                 await asyncio.gather(*transport._draining)
         await transport.send(HttpRequest("POST", server.url), connect_s=2, max_bytes=1000)
@@ -249,7 +249,7 @@ async def test_a_stream_left_by_an_exception_hangs_up_at_once(transport: HttpxTr
     async with serving(writes(CHUNKED + b"1\r\na\r\n")) as server:
         with pytest.raises(KeyError):
             await called(server.url)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await server.gone.wait()
 
 

@@ -48,7 +48,7 @@ async def heard(flown: Flight) -> list[bytes]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not true():
             await asyncio.sleep(0)
 

@@ -24,7 +24,7 @@ from taximeter.v1 import invocation_pb2, payload_pb2
 from tests.support.routes import account, call
 
 SCALE = 0.04
-"""Of all waits: a time-out of 10 s is one of 0.2 s."""
+"""Of all waits: a time-out of 10 s is one of 0.4 s."""
 
 
 @dataclass
@@ -164,7 +164,7 @@ def catalog_of(urls: Sequence[str], *, alias: dict[str, Any] | None = None, **va
     """Accounts a, b, c ... at these addresses, and `smart` over their models ma, mb, mc ..."""
     names = "abcdef"[: len(urls)]
     scale = values.setdefault("time_scale", SCALE)
-    unhurried = Timeouts(connect_s=5.0 / scale)  # a busy machine is no dead provider
+    unhurried = Timeouts(connect_s=5.0 / scale, ttft_s=1.0 / scale)  # a busy machine is no dead provider
     accounts = {name: account(name, base_url=url, timeouts=unhurried) for name, url in zip(names, urls, strict=True)}
     routes = tuple(Route(Target(name, f"m{name}")) for name in names)
     smart = replace(Alias("smart", routes), **(alias or {}))
