@@ -119,7 +119,7 @@ def test_calls_go_on_while_the_bookkeeper_is_down() -> None:
                 client.usage()
             bookkeeper = running.bookkeeper()
             assert ids(booked(running)) == made
-            until(lambda: answers(client), "the sidecar finds the bookkeeper", 1)
+            until(lambda: answers(client), "the sidecar finds the bookkeeper", 5)
             assert client.usage().total.calls == 10
             bookkeeper.kill()
             with pytest.raises(errors.LedgerUnavailable):
@@ -127,7 +127,7 @@ def test_calls_go_on_while_the_bookkeeper_is_down() -> None:
             made += make_calls(running, 10, first=10)
             running.bookkeeper()
             assert ids(booked(running)) == made
-            until(lambda: answers(client), "the sidecar finds the bookkeeper", 1)
+            until(lambda: answers(client), "the sidecar finds the bookkeeper", 5)
             assert client.get_call(made[-1]).status == "ok"
             assert client.usage().total.calls == 20
 

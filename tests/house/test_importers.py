@@ -1,12 +1,14 @@
 """One importer each: what the import rules in pyproject.toml cannot say file by file."""
 
 import ast
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.xdist_group("house")
 PACKAGES = ("sidecar", "analytics", "dashboards", "proto/taximeter")
 
 
@@ -28,6 +30,12 @@ def imports(tree: ast.Module) -> set[str]:
     return found
 
 
+@functools.cache
+def imported() -> Mapping[str, set[str]]:
+    """By file."""
+    return {name: imports(tree) for name, tree in sources()}
+
+
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
@@ -47,7 +55,7 @@ def imports(tree: ast.Module) -> set[str]:
     ],
 )
 def test_a_library_is_imported_in_its_home_only(library: str, homes: tuple[str, ...]) -> None:
-    strays = [name for name, tree in sources() if library in imports(tree) and not name.startswith(homes)]
+    strays = [name for name, found in imported().items() if library in found and not name.startswith(homes)]
     assert strays == []
 
 
