@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from analytics.question import Parameter
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """The newest ledger that these questions know."""
 
 

@@ -7,7 +7,7 @@ Five kinds. Each is to be summed, and has the same columns whether it comes from
   costs      measures attempts, quantity, cost_usd; a row a meter and price
   latencies  `measure` (duration, first_token, overhead, attempt), `bin`, times: see analytics.histograms
   fallbacks  measures moves, lost_ms, lost_usd; from one target to the next
-and `hours`, which has `hour` (TIMESTAMP) for `day`: calls, fallbacks, for a finer course.
+and `hours` and `attempt hours`, which have `hour` (TIMESTAMP) for `day`, and fewer dimensions: for a finer course.
 A call belongs to the moment of its start, with all its attempts. Of days whose calls have been deleted for their age
 only the sums are left: a period's edge within such a day finds nothing.
 
@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from analytics.kinds import ATTEMPTS, CALLS, COSTS, DAY, FALLBACKS, HOURS, KINDS, LATENCIES, Kind
+from analytics.kinds import ATTEMPT_HOURS, ATTEMPTS, CALLS, COSTS, DAY, FALLBACKS, HOURS, KINDS, LATENCIES, Kind
 from analytics.question import Condition, Filters, Parameter, every, moment, within
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +72,11 @@ def fallbacks(start: datetime, end: datetime, filters: Filters | None = None) ->
 def hours(start: datetime, end: datetime, filters: Filters | None = None) -> Facts:
     """Of the calls begun in [start, end), by the hour. Raises BadQuestion."""
     return summed(HOURS, start, end, filters)
+
+
+def attempt_hours(start: datetime, end: datetime, filters: Filters | None = None) -> Facts:
+    """Of the attempts of calls begun in [start, end), by the hour. Raises BadQuestion."""
+    return summed(ATTEMPT_HOURS, start, end, filters)
 
 
 def knows(kind: str, name: str) -> bool:

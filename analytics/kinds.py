@@ -54,8 +54,8 @@ class Kind:
     def dimension(self, name: str) -> Dimension:
         """To group by: text, "" where it is not known; month, week and day are DATEs, hour and minute TIMESTAMPs.
 
-        Hours are in `hours` and, as minutes are, in facts alone (analytics.facts.timed). Raises BadQuestion."""
-        if time := _TIMES.get(name):
+        Hours are in HOURLY and, as minutes are, in facts alone (analytics.facts.timed). Raises BadQuestion."""
+        if time := (_TIMES if self.by == "day" else _HOUR).get(name):
             return Dimension(name, time)
         if not self.knows(name) or len(self.columns.get(name, ("",))) > 1:
             raise self._unknown(name)
@@ -75,6 +75,8 @@ _TIMES = {
     "hour": "date_trunc('hour', started_at)",
     "minute": "date_trunc('minute', started_at)",
 }
+_HOUR = {"hour": "hour"}
+"""Of what is summed by the hour."""
 
 
 def _text(column: str) -> str:
@@ -92,8 +94,12 @@ def _named(names: str, **others: str) -> dict[str, Sequence[str]]:
 
 _DAYS = "* EXCLUDE (started_at)"
 _JOINED_DAYS = "* EXCLUDE (started_at, tried_at)"
-_HOURS = """date_trunc('hour', started_at) AS hour, workspace, alias, operation, provider, status, error_type, calls,
- fallbacks"""
+_USED = """attempts, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_usd,
+ cost_at_risk_usd"""
+_CALL_HOURS = f"""date_trunc('hour', started_at) AS hour, workspace, alias, operation, provider, status, error_type,
+ calls, fallbacks, model, {_USED}, unpriced_calls, estimated_calls"""
+_ATTEMPT_HOURS = f"""date_trunc('hour', started_at) AS hour, workspace, alias, operation, call_status, provider, model,
+ error_type, {_USED}, unpriced_attempts, estimated_attempts"""
 
 CALLS = Kind("calls", "ai_call_days", "ai_call_facts", _DAYS, _named(
     "alias workspace caller task operation streamed status error_type fallback_reason provider model key_owner",
@@ -109,7 +115,12 @@ LATENCIES = Kind("latencies", "ai_latency_days", "ai_latency_facts", _JOINED_DAY
 FALLBACKS = Kind("fallbacks", "ai_fallback_days", "ai_fallback_facts", _JOINED_DAYS, _named(
     "alias workspace caller operation status reason from_provider from_model to_provider to_model",
     provider="from_provider to_provider", model="from_model to_model"), joined=True)  # fmt: skip
-HOURS = Kind("hours", "ai_call_hours", "ai_call_facts", _HOURS, _named(
-    "alias workspace operation status error_type provider"), by="hour", step=HOUR)  # fmt: skip
+HOURS = Kind("hours", "ai_call_hours", "ai_call_facts", _CALL_HOURS, _named(
+    "alias workspace operation status error_type provider model"), by="hour", step=HOUR)  # fmt: skip
+ATTEMPT_HOURS = Kind("attempt hours", "ai_attempt_hours", "ai_attempt_facts", _ATTEMPT_HOURS, _named(
+    "alias workspace operation error_type provider model", status="call_status"),
+    joined=True, by="hour", step=HOUR)  # fmt: skip
 
-KINDS = {kind.name: kind for kind in (CALLS, ATTEMPTS, COSTS, LATENCIES, FALLBACKS, HOURS)}
+KINDS = {kind.name: kind for kind in (CALLS, ATTEMPTS, COSTS, LATENCIES, FALLBACKS, HOURS, ATTEMPT_HOURS)}
+HOURLY: Mapping[str, Kind] = {CALLS.name: HOURS, ATTEMPTS.name: ATTEMPT_HOURS}
+"""Kind -> the same by the hour, with fewer dimensions."""

@@ -9,7 +9,7 @@ attempts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from analytics import facts, histograms
 from analytics.dimensions import DIMENSIONS, OF_TARGET, OF_TIME, Dimension, label, tag_key
 from analytics.facts import Facts
 from analytics.histograms import ANSWERED
-from analytics.kinds import ATTEMPTS, CALLS, Kind
+from analytics.kinds import ATTEMPTS, CALLS, HOURLY, Kind
 from analytics.question import BadQuestion, Filters, Question
 
 __all__ = ["ERRORS", "MEASURES", "approximate", "counted", "label", "usage_question"]
@@ -127,12 +127,22 @@ def approximate(start: datetime, end: datetime, group_by: Sequence[str] = (), fi
 
 
 def _summed(asked: _Asked, kind: Kind, measures: str) -> Facts:
-    """Days know nothing finer than a day."""
-    choose = facts.timed if _FINE & {*asked.names} else facts.summed
-    rows, columns = choose(kind, asked.start, asked.end, asked.filters), _columns(kind, asked)
+    of, choose = _finest(asked, kind)
+    rows, columns = choose(of, asked.start, asked.end, asked.filters), _columns(of, asked)
     selected = "".join(f"{each.selected}, " for each in columns)
     sql = f"(SELECT {selected}{measures}\nFROM {rows.sql}{' GROUP BY ALL' if columns else ''})"
     return Facts(sql, (*(value for each in columns for value in each.params), *rows.params))
+
+
+def _finest(asked: _Asked, kind: Kind) -> tuple[Kind, Callable[[Kind, datetime, datetime, Filters], Facts]]:
+    """What the kind is to be read from: days know nothing finer than a day, hours nothing finer than an hour, and not
+    every dimension."""
+    hourly = HOURLY[kind.name]
+    if not _FINE & {*asked.names}:
+        return kind, facts.summed
+    if all(name == "hour" or hourly.knows(name) for name in (*asked.names, *asked.filters)):
+        return hourly, facts.summed
+    return kind, facts.timed
 
 
 def _timed(asked: _Asked) -> Facts:

@@ -42,17 +42,30 @@ _ATTEMPT = (
     "attempts input_tokens cache_read_tokens cache_write_tokens output_tokens reasoning_tokens cost_usd"
     " cost_at_risk_usd unpriced_attempts estimated_attempts duration_ms"
 )
-_HOUR = (
-    "started_at, date_trunc('hour', started_at) AS hour, workspace, alias, operation, provider, status, error_type,"
-    " calls, fallbacks"
+_CALL_HOUR = (
+    "calls fallbacks attempts input_tokens cache_read_tokens cache_write_tokens output_tokens reasoning_tokens cost_usd"
+    " cost_at_risk_usd unpriced_calls estimated_calls"
 )
+_ATTEMPT_HOUR = (
+    "attempts input_tokens cache_read_tokens cache_write_tokens output_tokens reasoning_tokens cost_usd"
+    " cost_at_risk_usd unpriced_attempts estimated_attempts"
+)
+_HOUR = "started_at, date_trunc('hour', started_at) AS hour, workspace, alias, operation, provider, model, error_type"
+
+
+def _hours(facts: str, more: str, measures: str, **others: str) -> _Sums:
+    """`more`: columns besides those that all have."""
+    return _Sums(facts, measures, when="hour", of=", ".join([_HOUR, more, *measures.split()]), **others)
+
+
 SUMS: Mapping[str, _Sums] = {
     "call_days": _Sums("ai_call_facts", _CALL, times="started_at"),
     "attempt_days": _Sums("ai_attempt_facts", _ATTEMPT),
     "cost_days": _Sums("ai_cost_facts", "attempts quantity cost_usd"),
     "latency_days": _Sums("ai_latency_facts", "times"),
     "fallback_days": _Sums("ai_fallback_facts", "moves lost_ms lost_usd lost_at_risk_usd"),
-    "call_hours": _Sums("ai_call_facts", "calls fallbacks", when="hour", times="started_at", of=_HOUR),
+    "call_hours": _hours("ai_call_facts", "status", _CALL_HOUR, times="started_at"),
+    "attempt_hours": _hours("ai_attempt_facts", "call_status, tried_at", _ATTEMPT_HOUR),
 }
 _ONE_DAY = timedelta(days=1)
 _EXPIRED = 'started_at < (SELECT "since" FROM rolled)'

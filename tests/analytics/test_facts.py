@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,13 +17,14 @@ from analytics import facts
 from analytics.facts import NARROWED_BY, Facts
 from analytics.kinds import KINDS
 from analytics.question import BadQuestion, Filters
+from analytics.usage import usage_question
 from sidecar.core.call import Attempt, AttemptStatus, CallRecord, CallStatus, Target
 from tests.support.analytics import START, at, build, ledgers, ns, settled, temporary
 
 DAY = timedelta(days=1)
 ASKED: Mapping[str, Callable[[datetime, datetime, Filters | None], Facts]] = {
     "calls": facts.calls, "attempts": facts.attempts, "costs": facts.costs, "latencies": facts.latencies,
-    "fallbacks": facts.fallbacks, "hours": facts.hours,
+    "fallbacks": facts.fallbacks, "hours": facts.hours, "attempt hours": facts.attempt_hours,
 }  # fmt: skip
 MEASURES = {
     "calls": "calls attempts input_tokens cost_usd unpriced_calls duration_ms",
@@ -30,7 +32,8 @@ MEASURES = {
     "costs": "attempts quantity cost_usd",
     "latencies": "times bin",
     "fallbacks": "moves lost_ms lost_at_risk_usd",
-    "hours": "calls fallbacks",
+    "hours": "calls fallbacks attempts output_tokens cost_usd estimated_calls",
+    "attempt hours": "attempts reasoning_tokens cost_usd cost_at_risk_usd unpriced_attempts",
 }
 Rows = list[dict[str, Any]]
 
@@ -57,7 +60,7 @@ def kept(row: dict[str, Any], kind: str, filters: Mapping[str, str]) -> bool:
             return bool(dict(row["tags"]).get(name[4:], "") == wanted)
         if kind == "fallbacks" and name in {"provider", "model"}:
             return wanted in {row[f"from_{name}"], row[f"to_{name}"]}
-        column = {"key": "key_id", "status": "call_status" if kind == "attempts" else "status"}.get(name, name)
+        column = {"key": "key_id", "status": "call_status" if "attempt" in kind else "status"}.get(name, name)
         return bool(row[column] == wanted)
 
     return all(has(name, wanted) for name, wanted in filters.items())
@@ -117,6 +120,24 @@ def test_whole_days_come_from_days_and_edges_from_facts(start: datetime, end: da
 def test_hours_are_whole_at_the_hour() -> None:
     asked = facts.hours(START + timedelta(minutes=30), START + timedelta(hours=3))
     assert (asked.sql.count("ai_call_hours"), asked.sql.count("ai_call_facts")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("by", "hours", "facts"),
+    [
+        pytest.param(("hour",), ["ai_call_hours"], [], id="hours"),
+        pytest.param(("hour", "provider"), ["ai_call_hours", "ai_attempt_hours"], [], id="by-target"),
+        pytest.param(("hour", "caller"), [], ["ai_call_facts"], id="by-what-hours-do-not-have"),
+        pytest.param(("minute",), [], ["ai_call_facts"], id="minutes"),
+        pytest.param(("hour", "minute"), [], ["ai_call_facts"], id="hours-and-minutes"),
+    ],
+)
+def test_a_course_by_the_hour_reads_sums_where_they_have_it(
+    by: Sequence[str], hours: list[str], facts: list[str]
+) -> None:
+    sql = usage_question(START, START + 2 * DAY, by, timed=False).sql
+    assert set(re.findall(r"ai_\w+_hours", sql)) == set(hours)
+    assert set(re.findall(r"ai_\w+_facts", sql)) == set(facts)
 
 
 def step(number: int, provider: str, started_ns: int, *, ok: bool) -> Attempt:
@@ -195,7 +216,8 @@ def test_what_a_kind_is_not_known_by_is_said(kind: str, name: str) -> None:
 
 def test_filters_that_a_kind_knows() -> None:
     assert {kind: "tag:<key>" in known for kind, known in NARROWED_BY.items()} == {
-        "calls": True, "attempts": True, "costs": True, "latencies": False, "fallbacks": False, "hours": False
+        "calls": True, "attempts": True, "costs": True, "latencies": False, "fallbacks": False, "hours": False,
+        "attempt hours": False,
     }  # fmt: skip
 
 

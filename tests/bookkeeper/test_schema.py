@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,9 @@ import pytest
 from sidecar.bookkeeper import ledger_schema
 from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.ledger_connection import LedgerBusy, LedgerFault
+from sidecar.bookkeeper.ledger_days import Rolled
 from sidecar.bookkeeper.ledger_schema import LedgerTooNew, Migration
+from tests.support.days import differing, roll_all, rolled
 from tests.support.ledger import batches, finished, rows
 
 NEWEST = ledger_schema.migrations()[-1].version
@@ -56,6 +59,23 @@ def test_an_older_ledger_is_brought_forward_with_its_rows(tmp_path: Path, versio
         assert rows(ledger, "SELECT version FROM schema_version ORDER BY version") == [
             (step,) for step in range(1, NEWEST + 1)
         ]
+
+
+def test_sums_are_made_anew_with_hours_and_those_of_expired_days_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.duckdb"
+    old_ledger(path, 6)
+    with closing(duckdb.connect(path)) as connection:
+        connection.execute("INSERT INTO call_days BY NAME SELECT DATE '2025-12-01' AS day, 3 AS calls")
+        connection.execute("INSERT INTO call_days BY NAME SELECT DATE '2026-01-01' AS day, 99 AS calls")
+        connection.execute("INSERT INTO call_hours BY NAME SELECT TIMESTAMP '2025-12-01 05:00' AS hour, 3 AS calls")
+        connection.execute("""UPDATE rolled SET "since" = DATE '2025-12-02', "until" = DATE '2026-01-02'""")
+    with closing(Ledger(path)) as ledger:
+        calls = "SELECT sum(calls)::BIGINT FROM ai_call_{} GROUP BY ALL ORDER BY 1"
+        assert rows(ledger, calls.format("days")) == rows(ledger, calls.format("hours")) == [(4,)]
+        roll_all(ledger, date(2026, 1, 3))
+        assert rolled(ledger) == Rolled(date(2025, 12, 2), date(2026, 1, 3))
+        assert differing(ledger, date(2025, 12, 2)) == []
+        assert rows(ledger, calls.format("days")) == rows(ledger, calls.format("hours")) == [(4,)]
 
 
 def test_before_a_migration_a_copy_is_kept(tmp_path: Path) -> None:

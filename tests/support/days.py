@@ -10,7 +10,11 @@ from sidecar.bookkeeper.ledger import Ledger
 from sidecar.bookkeeper.rolling import roll
 from tests.support.ledger import rows
 
-_TO = {"call_hours": ("ai_call_facts", "ai_call_hours", "date_trunc('hour', started_at)", "hour")}
+_HOUR = "date_trunc('hour', started_at)"
+_TO = {
+    "call_hours": ("ai_call_facts", "ai_call_hours", _HOUR, "hour"),
+    "attempt_hours": ("ai_attempt_facts", "ai_attempt_hours", _HOUR, "hour"),
+}
 
 
 def roll_all(ledger: Ledger, today: date) -> None:
