@@ -44,15 +44,15 @@ _FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One file, and what it took: seconds; MB at the peak of who exports, and by name of who serves."""
+    """One file, and what it took: seconds; MiB at the peak of who exports, and by name of who serves."""
 
     way: str
     form: Format
     rows: int
     size: int
     seconds: float
-    memory_mb: float
-    serving_mb: dict[str, float]
+    memory_mib: float
+    serving_mib: dict[str, float]
 
 
 def filed(home: str, form: Format, to: Path) -> int:
@@ -71,8 +71,8 @@ def called(address: str, form: Format, to: Path) -> int:
     return int(part.manifest.rows)
 
 
-def peak_mb(pid: int | str) -> float:
-    """Of a process; getrusage would tell a child of its parent's. A MB is 2^20 bytes, as `top` counts them."""
+def peak_mib(pid: int | str) -> float:
+    """Of a process; getrusage would tell a child of its parent's."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -84,8 +84,8 @@ def apart(way: str, form: Format, export: str, source: str, serving: dict[str, P
         argv = [sys.executable, "-m", "benchmarks.exports", export, source, form.value, str(to)]
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
         size = to.stat().st_size
-    peaks = {name: peak_mb(process.popen.pid) for name, process in serving.items()}
-    return Export(way, form, size=size, serving_mb=peaks, **json.loads(done.stdout))
+    peaks = {name: peak_mib(process.popen.pid) for name, process in serving.items()}
+    return Export(way, form, size=size, serving_mib=peaks, **json.loads(done.stdout))
 
 
 def measure(running: Stack) -> Iterator[Export]:
@@ -110,10 +110,10 @@ def rows(calls: int) -> Iterator[str]:
         running.home.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ledger(folder / str(calls), calls), running.home / "ledger.duckdb")
         for each in measure(running):
-            serving = " | ".join(f"{mb:.0f}" if (mb := each.serving_mb.get(name)) else "" for name in _SERVING)
+            serving = " | ".join(f"{mib:.0f}" if (mib := each.serving_mib.get(name)) else "" for name in _SERVING)
             yield (
                 f"| {each.way} | {each.form} | {each.rows / each.seconds:,.0f} | {each.seconds:.0f} "
-                f"| {each.size / 1e6:,.0f} | {each.memory_mb:.0f} | {serving} |"
+                f"| {each.size / 1e6:,.0f} | {each.memory_mib:.0f} | {serving} |"
             )
 
 
@@ -123,7 +123,7 @@ _SERVING = ("bookkeeper", "sidecar")
 def table(sizes: Sequence[int]) -> str:
     """Markdown."""
     head = [
-        "| way | format | rows/s | seconds | MB of file | peak memory, MB | of the bookkeeper | of the sidecar |",
+        "| way | format | rows/s | seconds | MB of file | exporter, MiB | bookkeeper, MiB | sidecar, MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     parts = [line for calls in sizes for line in (f"## Exports of {calls:,} calls", "", *head, *rows(calls), "")]
@@ -133,7 +133,7 @@ def table(sizes: Sequence[int]) -> str:
 def main(export: str, source: str, form: str, to: str) -> None:
     began = time.perf_counter()
     found = {"filed": filed, "called": called}[export](source, Format(form), Path(to))
-    print(json.dumps({"rows": found, "seconds": time.perf_counter() - began, "memory_mb": peak_mb("self")}))
+    print(json.dumps({"rows": found, "seconds": time.perf_counter() - began, "memory_mib": peak_mib("self")}))
 
 
 if __name__ == "__main__":
