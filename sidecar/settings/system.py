@@ -45,8 +45,9 @@ def _log_level(raw: object) -> str:
 
 
 def _query_memory(raw: object) -> str:
-    units.size_bytes(raw)
-    return units.string(raw)
+    """As DuckDB reads it, which takes no number alone."""
+    size = units.size_bytes(raw)
+    return units.string(raw) if str(raw).strip()[-1].isalpha() else f"{size}B"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ param = pytest.param
         param("TAXIMETER_LISTEN=none", "listen", "", id="no TCP"),
         param("TAXIMETER_LISTEN=[::1]:0", "listen", "[::1]:0", id="IPv6 loopback"),
         param("TAXIMETER_LISTEN=", "listen", "127.0.0.1:50051", id="empty is unset"),
+        param("TAXIMETER_QUERY_MEMORY=512MiB", "query_memory", "512MiB", id="memory as DuckDB reads it"),
+        param("TAXIMETER_QUERY_MEMORY=268435456", "query_memory", "268435456B", id="which takes no number alone"),
         param("TAXIMETER_QUERY_MAX_ROWS=1_000", "query_max_rows", 1000, id="digits in groups"),
         param("TAXIMETER_TRACE_URL=http://j/{trace_id}?q=1", "trace_url", "http://j/{trace_id}?q=1", id="traces"),
         param("LOG_LEVEL=WARN", "log_level", "warning", id="another program's word"),
