@@ -54,7 +54,7 @@ MEASURES = {"Calls": "calls", "Cost": "cost_usd", "Tokens": "tokens", "Errors": 
 MOST = 12
 """Colours in a bar."""
 DIMENSIONS = {"By provider": "provider", "By alias": "alias"}
-POINTS = 30
+POINTS = 60
 """Of a card's small chart, as many as it has room for."""
 
 
