@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 def until(true: Callable[[], object], what: str, within_s: float = WAIT_S) -> None:
