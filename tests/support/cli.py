@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import struct
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Shell:
             timeout=60,
             check=False,
         )
+        print(f"taximeter {shlex.join(argv)} -> {done.returncode}\n{done.stderr.decode()}")  # beside a failure
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def on_terminal(self, columns: int, *argv: str) -> list[str]:
