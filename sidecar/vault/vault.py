@@ -125,11 +125,13 @@ class Vault:
     def _data_key(self, data_key: DataKey) -> bytes:
         """In the clear."""
         known = (str(_of_data_key(data_key)), data_key.wrapped)
-        if known not in self._plain:
+        plain = self._plain.get(known)
+        if plain is None:  # another thread may forget it at any time
+            plain = self._unwrapped(data_key)
             if len(self._plain) >= _REMEMBERED:
                 self._plain.clear()
-            self._plain[known] = self._unwrapped(data_key)
-        return self._plain[known]
+            self._plain[known] = plain
+        return plain
 
     def _unwrapped(self, data_key: DataKey) -> bytes:
         keeper = next((each for each in self._keepers if each.holds(data_key)), None)

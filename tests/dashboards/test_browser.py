@@ -130,9 +130,9 @@ def test_a_download_is_what_its_manifest_says(url: str, page: Page, records: lis
         expect(page.get_by_text(re.compile(rf"\.{ending} is ready"))).to_be_visible()
         with page.expect_download() as file:
             page.get_by_role("button", name="Download the file").click()
+        content = Path(file.value.path()).read_bytes()  # whole, before the browser turns to another
         with page.expect_download() as beside:
             page.get_by_role("button", name="Download its manifest").click()
-        content = Path(file.value.path()).read_bytes()
         manifest = json.loads(Path(beside.value.path()).read_bytes())
         assert file.value.suggested_filename.endswith(f".{ending}")
         assert manifest["rows"] == len(records)
