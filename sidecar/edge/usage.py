@@ -32,7 +32,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     # A bookkeeper that comes back is found within a tenth of a second: asking a dead socket costs next to nothing.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # how long one attempt may take, not a pause
     ("grpc.max_reconnect_backoff_ms", 100),
     ("grpc.enable_retries", 0),
 )

@@ -128,9 +128,10 @@ def test_a_download_is_what_its_manifest_says(url: str, page: Page, records: lis
         page.get_by_role("radio", name=form).check(force=True)
         page.get_by_role("button", name="Prepare the file").click()
         expect(page.get_by_text(re.compile(rf"\.{ending} is ready"))).to_be_visible()
+        whole(page)  # until then the button may still be that of the file before
         with page.expect_download() as file:
             page.get_by_role("button", name="Download the file").click()
-        content = Path(file.value.path()).read_bytes()  # whole, before the browser turns to another
+        content = Path(file.value.path()).read_bytes()
         with page.expect_download() as beside:
             page.get_by_role("button", name="Download its manifest").click()
         manifest = json.loads(Path(beside.value.path()).read_bytes())
