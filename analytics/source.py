@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
@@ -80,13 +80,8 @@ class HomeSource:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Answers sooner what is asked meanwhile: for a page's questions, not for longer.
-
-        With the bookkeeper there is nothing to be opened; and what fails here the questions will say."""
-        with ExitStack() as kept:
-            if not held(self._home / "bookkeeper.lock"):
-                with suppress(SourceError):
-                    kept.enter_context(self._file.together())
+        """Answers sooner what is asked meanwhile, by opening the file once: for a page's questions, not for longer."""
+        with self._file.kept():
             yield
 
     def _asked(self, ask: Callable[[Source], Answer]) -> Answer:
@@ -96,7 +91,10 @@ class HomeSource:
             return ask(self._source())
 
     def _source(self) -> Source:
-        return self._bookkeeper if held(self._home / "bookkeeper.lock") else self._file
+        if not held(self._home / "bookkeeper.lock"):
+            return self._file
+        self._file.let_go()  # it may be waiting for the file
+        return self._bookkeeper
 
 
 def _begun(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -145,10 +143,14 @@ class FileSource:
             )
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Opens the file once for all that is asked meanwhile. Raises SourceError."""
-        with self._opened():
+    def kept(self) -> Iterator[None]:
+        """Once opened for a question asked meanwhile, the file stays so for the others."""
+        with self._file.kept():
             yield
+
+    def let_go(self) -> None:
+        """Closes the file as soon as nobody reads it."""
+        self._file.let_go()
 
     @contextmanager
     def _opened(self, *, streaming: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -18,6 +18,7 @@ import grpc
 import pyarrow as pa
 import pytest
 
+from analytics.ledger_file import LedgerFile
 from analytics.source import LedgerBusy, LedgerTooNew, NoLedger, QuestionRefused, held, open_source
 from sidecar.bookkeeper.ledger_schema import migrations
 from sidecar.core.call import CallStatus
@@ -163,6 +164,32 @@ def test_with_a_bookkeeper_the_file_is_left_alone(home: Path) -> None:
     ledger(home)
     with serving(home, numbers), open_source(home).together():
         duckdb.connect(home / "ledger.duckdb").close()
+
+
+def test_a_bookkeeper_that_comes_meanwhile_gets_the_file(home: Path) -> None:
+    ledger(home)
+    source = open_source(home)
+    with source.together():
+        assert source.table(COUNT).to_pylist() == [{"n": 3}]
+        with serving(home, numbers):
+            assert source.table("SELECT n").num_rows == 9
+            duckdb.connect(home / "ledger.duckdb").close()
+        assert source.table(COUNT).to_pylist() == [{"n": 3}]
+    duckdb.connect(home / "ledger.duckdb").close()
+
+
+def test_an_export_that_cannot_have_less_memory_has_what_there_is(home: Path) -> None:
+    """DuckDB sets no limit below what is in use."""
+    ledger(home)
+    file = LedgerFile(home / "ledger.duckdb")
+    with file.used() as busy:
+        busy.execute("SET GLOBAL max_temp_directory_size = '0B'")
+        busy.execute("CREATE TEMP TABLE large AS SELECT hash(range) AS a, hash(range + 1) AS b FROM range(12_000_000)")
+        with pytest.raises(duckdb.Error):
+            busy.execute("SET GLOBAL memory_limit = '128MB'")
+        with file.used(streaming=True) as stream:
+            assert stream.execute(COUNT).fetchall() == [(3,)]
+    duckdb.connect(home / "ledger.duckdb").close()
 
 
 def test_questions_are_answered_while_an_export_reads(home: Path) -> None:
